@@ -1,0 +1,70 @@
+// Package config turns a project's skaffold.yaml, of any apiVersion, into one checked value of the latest shape.
+package config
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Options says which file to load and what decides about its profiles. The zero value loads ./skaffold.yaml.
+type Options struct {
+	File                  string                      // -f: a path, "-" for Stdin; "" is skaffold.yaml, else skaffold.yml
+	Dir                   string                      // the working folder, absolute
+	Stdin                 io.Reader                   // what -f - reads
+	Command               string                      // "dev", "build", …: profiles can be activated by it
+	Profiles              []string                    // -p, in order; "-x" switches x off
+	ProfileAutoActivation bool                        // profiles may activate themselves
+	Modules               []string                    // -m
+	KubeContext           func() string               // the current kube context; asked only when a profile depends on it
+	Getenv                func(string) (string, bool) // nil: no variable is set
+}
+
+// Project is everything that a command works on: the configs of the file, ready for use.
+type Project struct {
+	File    string    // absolute path of the file, "-" for standard input
+	Dir     string    // absolute folder that relative paths start from
+	Files   []string  // every file that was read, absolute
+	Configs []*Config // in the order of their work
+}
+
+// Artifacts is the artifacts of all configs, in order.
+func (p *Project) Artifacts() []*Artifact {
+	var all []*Artifact
+	for _, c := range p.Configs {
+		all = append(all, c.Build.Artifacts...)
+	}
+	return all
+}
+
+// YAML is the effective configuration as `diagnose --yaml-only` prints it.
+func (p *Project) YAML() ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	for _, c := range p.Configs {
+		shown := *c
+		if c.implied.rawYaml {
+			shown.Manifests.RawYaml = nil
+		}
+		if c.implied.kubectl {
+			shown.Deploy.Kubectl = nil
+		}
+		shown.Profiles = nil
+		if err := e.Encode(&shown); err != nil {
+			return nil, fmt.Errorf("write %s: %w", c.File, err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		return nil, fmt.Errorf("write %s: %w", p.File, err)
+	}
+	return b.Bytes(), nil
+}
+
+// Load reads the project file. The error is a diag.List with every fault of the file.
+func Load(ctx context.Context, o Options) (*Project, error) {
+	return load(ctx, o)
+}
