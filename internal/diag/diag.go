@@ -2,8 +2,10 @@
 package diag
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"sort"
 	"strings"
 )
@@ -27,20 +29,31 @@ func (p Pos) String() string {
 	return s
 }
 
-// Code is the kind of a failure as a script sees it: the exit code of the process. docs/errors.md lists them all.
+// Code is the kind of a failure. docs/errors.md lists them all, with the exit code of each.
 type Code int
 
-// The exit codes. Everything that has no code of its own ends with 1.
+// The kinds of failures. An error without one is CodeFailed.
 const (
-	CodeFailed  Code = 1   // the work failed
-	CodeUsage   Code = 2   // the command line is wrong
-	CodeConfig  Code = 3   // the project file is wrong
-	CodeBuild   Code = 4   // an image could not be built or pushed
-	CodeDeploy  Code = 5   // an object could not be applied
-	CodeReady   Code = 6   // what was deployed did not become ready
-	CodeCluster Code = 7   // the cluster, the engine or the registry does not answer
-	CodeStopped Code = 130 // interrupted before the work was done
+	CodeFailed  Code = iota + 1 // the work failed
+	CodeUsage                   // the command line is wrong
+	CodeConfig                  // the project file is wrong
+	CodeBuild                   // an image could not be built or pushed
+	CodeDeploy                  // an object could not be rendered or applied
+	CodeReady                   // what was deployed did not become ready
+	CodeCluster                 // the cluster, the engine or the registry does not answer
 )
+
+// String is the kind's name in machine output.
+func (c Code) String() string {
+	names := []string{"", "failed", "usage", "config", "build", "deploy", "ready", "cluster"}
+	if c <= 0 || int(c) >= len(names) {
+		return "failed"
+	}
+	return names[c]
+}
+
+// MarshalText is the name, for JSON.
+func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // Error is what a user must act on: what is wrong, where, and the next step.
 type Error struct {
@@ -70,7 +83,7 @@ func Errorf(hint, format string, args ...any) *Error {
 	return &Error{What: err.Error(), Hint: hint, Err: errors.Unwrap(err)}
 }
 
-// WithCode is err with an exit code that is used unless an error inside names one of its own. A nil err stays nil.
+// WithCode is err with a kind that holds unless an error inside names one of its own. A nil err stays nil.
 func WithCode(code Code, err error) error {
 	if err == nil {
 		return nil
@@ -86,8 +99,25 @@ type coded struct {
 func (c *coded) Error() string { return c.err.Error() }
 func (c *coded) Unwrap() error { return c.err }
 
-// ExitCode is the innermost code in err, CodeFailed where there is none, and 0 for nil.
-func ExitCode(err error) Code {
+// Exit is the exit code of a process that ends with err, the same as Skaffold's: 0 for nil and for work that the user
+// interrupted, 127 for a wrong command line, the code of a child process that failed, and else 1.
+func Exit(err error) int {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return 0
+	}
+	if Kind(err) == CodeUsage {
+		return 127
+	}
+	var child *exec.ExitError
+	if errors.As(err, &child) {
+		// A child that a signal ended has code -1, which a shell shows as 255.
+		return child.ExitCode() & 0xff
+	}
+	return 1
+}
+
+// Kind is the innermost code in err, CodeFailed where there is none, and 0 for nil.
+func Kind(err error) Code {
 	if err == nil {
 		return 0
 	}
