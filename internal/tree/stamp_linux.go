@@ -1,0 +1,15 @@
+package tree
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+func identity(info fs.FileInfo) (inode uint64, changed int64) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	// Nano is int64 on every architecture, the fields are not.
+	return uint64(st.Ino), st.Ctim.Nano()
+}
