@@ -1,0 +1,236 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/skiff-dev/skiff/internal/engine"
+)
+
+// Engine is what the cache needs of the Docker engine.
+type Engine interface {
+	Inspect(ctx context.Context, ref string) (engine.Image, error)
+	Tag(ctx context.Context, source, target string) error
+	Push(ctx context.Context, ref string, out func(line string)) (string, error)
+}
+
+// Digester tells the digest of a file's contents; tree.Index is one that reads no file twice.
+type Digester interface {
+	Digest(path string) (string, error)
+}
+
+// CacheOptions says where a Cache keeps what it knows, and whom it asks whether that is still true.
+type CacheOptions struct {
+	File     string    // JSON; its folder is made when needed
+	Index    Digester  // digests of files
+	Registry *Registry // for images that are pushed
+	Engine   Engine    // for images that are not; nil: there is none
+}
+
+// Cache remembers which image was made from which inputs. Several sessions may use one file at once.
+type Cache struct {
+	o    CacheOptions
+	mu   sync.Mutex
+	read bool
+	have map[string]entry
+}
+
+// entry is what is remembered of one image.
+type entry struct {
+	Digest  string    `json:"digest,omitempty"`
+	ID      string    `json:"id,omitempty"`
+	WorkDir string    `json:"workDir,omitempty"`
+	Made    time.Time `json:"made"`
+}
+
+// maxEntries keeps the file small: what was made longest ago goes first.
+const maxEntries = 2000
+
+// NewCache is a cache over a file, which is read when the first image is looked up.
+func NewCache(o CacheOptions) *Cache { return &Cache{o: o} }
+
+// Find is the image that was made from the inputs of key before, if it is proved to be there still. It has the wanted
+// reference then, given without a build or a pull.
+func (c *Cache) Find(ctx context.Context, r Request, key string) (Result, bool) {
+	e, ok := c.lookup(key)
+	if !ok {
+		return Result{}, false
+	}
+	res := Result{Image: r.Artifact.Image, Digest: e.Digest, ID: e.ID, WorkDir: e.WorkDir}
+	found := c.inEngine
+	if r.Push {
+		found = c.inRegistry
+	}
+	// A registry or an engine that does not answer is a miss: the build says what is wrong with it.
+	if err := found(ctx, r, &res); err != nil {
+		return Result{}, false
+	}
+	return res, true
+}
+
+// inRegistry proves an image by a HEAD of the registry; under another tag it gets the wanted one there, and where only the
+// engine has it, it is pushed.
+func (c *Cache) inRegistry(ctx context.Context, r Request, res *Result) error {
+	if res.Digest != "" {
+		err := c.o.Registry.Ensure(ctx, r.Ref, res.Digest)
+		if err == nil {
+			res.Ref, res.Cached, res.Pushed = Pinned(r.Ref, res.Digest), "registry", true
+			return nil
+		}
+	}
+	if res.ID == "" || c.o.Engine == nil {
+		return errNotThere
+	}
+	if err := c.o.Engine.Tag(ctx, res.ID, r.Ref); err != nil {
+		return err
+	}
+	digest, err := c.o.Engine.Push(ctx, r.Ref, func(string) {})
+	if err != nil {
+		return err
+	}
+	res.Digest, res.Ref, res.Cached, res.Pushed = digest, Pinned(r.Ref, digest), "engine", true
+	return nil
+}
+
+// inEngine proves an image by inspecting it, and gives it the wanted names.
+func (c *Cache) inEngine(ctx context.Context, r Request, res *Result) error {
+	if res.ID == "" || c.o.Engine == nil {
+		return errNotThere
+	}
+	im, err := c.o.Engine.Inspect(ctx, res.ID)
+	if err != nil {
+		return err
+	}
+	res.Ref, res.Cached, res.Digest = ByID(r.Ref, res.ID), "engine", ""
+	for _, name := range []string{r.Ref, res.Ref} {
+		if hasTag(im.Tags, name) {
+			continue
+		}
+		if err := c.o.Engine.Tag(ctx, res.ID, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errNotThere = errors.New("not there")
+
+func hasTag(tags []string, want string) bool {
+	for _, t := range tags {
+		if t == want {
+			return true
+		}
+	}
+	return false
+}
+
+// Save remembers an image under its key.
+func (c *Cache) Save(key string, res Result) error {
+	return c.update(func(have map[string]entry) {
+		have[key] = entry{Digest: res.Digest, ID: res.ID, WorkDir: res.WorkDir, Made: time.Now().UTC()}
+	})
+}
+
+func (c *Cache) lookup(key string) (entry, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.read {
+		c.have, c.read = readEntries(c.o.File), true
+	}
+	e, ok := c.have[key]
+	return e, ok
+}
+
+// update changes the file under a lock that other sessions respect, on top of what they wrote meanwhile.
+func (c *Cache) update(change func(map[string]entry)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := os.MkdirAll(filepath.Dir(c.o.File), 0o755); err != nil {
+		return fmt.Errorf("image cache: %w", err)
+	}
+	unlock, err := lockFile(c.o.File + ".lock")
+	if err != nil {
+		return fmt.Errorf("image cache: %w", err)
+	}
+	defer unlock()
+	have := readEntries(c.o.File)
+	for key, e := range c.have {
+		if _, ok := have[key]; !ok {
+			have[key] = e
+		}
+	}
+	change(have)
+	trim(have)
+	c.have, c.read = have, true
+	return writeEntries(c.o.File, have)
+}
+
+// readEntries is the file's entries; one that is missing or broken is an empty cache, which costs a build and no more.
+func readEntries(file string) map[string]entry {
+	have := map[string]entry{}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return have
+	}
+	if json.Unmarshal(data, &have) != nil || have == nil {
+		return map[string]entry{}
+	}
+	return have
+}
+
+// writeEntries replaces the file at once, so that no reader sees half of it.
+func writeEntries(file string, have map[string]entry) error {
+	data, err := json.MarshalIndent(have, "", " ")
+	if err != nil {
+		return fmt.Errorf("image cache: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return fmt.Errorf("image cache: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if closed := tmp.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		return fmt.Errorf("image cache: %w", err)
+	}
+	return nil
+}
+
+func trim(have map[string]entry) {
+	for len(have) > maxEntries {
+		oldest := ""
+		for key, e := range have {
+			if oldest == "" || e.Made.Before(have[oldest].Made) {
+				oldest = key
+			}
+		}
+		delete(have, oldest)
+	}
+}
+
+// Pinned is the reference of a pushed image: name:tag@digest.
+func Pinned(ref, digest string) string { return ref + "@" + digest }
+
+// ByID is the reference of an image that stays in the engine: its own ID is its tag, so that a new build is a new name.
+func ByID(ref, id string) string { return repository(ref) + ":" + strings.TrimPrefix(id, "sha256:") }
+
+// repository is a reference without its tag.
+func repository(ref string) string {
+	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
+		return ref[:i]
+	}
+	return ref
+}
