@@ -1,0 +1,3 @@
+module github.com/skiff-dev/skiff/e2e/cluster
+
+go 1.26.0

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// output runs a program to its end and returns what it printed; what it complained about is in the error.
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	return pipe(ctx, nil, name, args...)
+}
+
+// pipe is output with standard input.
+func pipe(ctx context.Context, in io.Reader, name string, args ...string) (string, error) {
+	program, err := lookPath(name)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	var out, complaints bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &complaints
+	cmd.Env = baseEnv(os.Getenv)
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, tail(complaints.String(), 600))
+	}
+	return out.String(), nil
+}
+
+// stream runs a program whose output is the result.
+func stream(ctx context.Context, out io.Writer, name string, args ...string) error {
+	program, err := lookPath(name)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	var complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, &complaints
+	cmd.Env = baseEnv(os.Getenv)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, tail(complaints.String(), 600))
+	}
+	return nil
+}
+
+// logged runs a long job with its output in a log file, and ends it with the context.
+func (c *cluster) logged(ctx context.Context, log string, env []string, dir, name string, args ...string) error {
+	program, err := lookPath(name)
+	if err != nil {
+		return err
+	}
+	path := c.path("log", log+".log")
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, out
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil {
+		return &partError{fmt.Errorf("%s: %w", name, err), path}
+	}
+	return nil
+}
+
+func tail(text string, n int) string {
+	text = strings.TrimSpace(text)
+	return text[max(0, len(text)-n):]
+}
+
+// packages are those of Debian that the cluster is made of. kubectl is not among them: nothing here needs it.
+var packages = []string{
+	"ca-certificates", "containerd", "runc", "containernetworking-plugins", "iptables", "conntrack", "iproute2", "mount",
+	"docker-registry", "docker.io", "debootstrap", "busybox-static",
+}
+
+// installPackages installs those that are missing.
+func (c *cluster) installPackages(ctx context.Context) (string, error) {
+	missing, err := missingPackages(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(missing) == 0 {
+		return "all there", nil
+	}
+	env := append(baseEnv(c.getenv), "DEBIAN_FRONTEND=noninteractive")
+	wait := "-oDPkg::Lock::Timeout=300" // a fresh machine may just run its own first update
+	if err := c.logged(ctx, "apt-update", env, c.home, "apt-get", wait, "-q", "update"); err != nil {
+		return "", err
+	}
+	args := append([]string{wait, "-q", "-y", "--no-install-recommends", "install"}, missing...)
+	if err := c.logged(ctx, "apt-install", env, c.home, "apt-get", args...); err != nil {
+		return "", err
+	}
+	return "installed " + strings.Join(missing, " "), quietServices(ctx, missing)
+}
+
+func missingPackages(ctx context.Context) ([]string, error) {
+	// The exit code only says that one of them is unknown.
+	out, err := output(ctx, "dpkg-query", append([]string{"-W", "-f=${Package} ${db:Status-Status}\n"}, packages...)...)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	return missingIn(out, packages), nil
+}
+
+// missingIn reads lines of "package status".
+func missingIn(listing string, wanted []string) []string {
+	lines := strings.Split(listing, "\n")
+	return slices.DeleteFunc(slices.Clone(wanted), func(name string) bool {
+		return slices.Contains(lines, name+" installed")
+	})
+}
+
+// quietServices stops the registry that Debian starts right after installing it: it would hold port 5000, which tutorials
+// forward. The services of containerd and Docker disturb nobody.
+func quietServices(ctx context.Context, installed []string) error {
+	if _, err := os.Stat("/run/systemd/system"); err != nil || !slices.Contains(installed, "docker-registry") {
+		return nil
+	}
+	_, err := output(ctx, "systemctl", "disable", "--now", "docker-registry.service")
+	return err
+}
+
+// buildKube builds the Kubernetes binary, unless one of the same sources is there.
+func (c *cluster) buildKube(ctx context.Context, path string) (string, error) {
+	if _, err := os.Stat(path); err == nil {
+		return "built before", nil
+	}
+	dir := c.source + "/kube"
+	env := append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
+	if err := c.logged(ctx, "build-kube", env, dir, goProgram(), "build", "-ldflags=-s -w", "-o", path+".new", "."); err != nil {
+		return "", err
+	}
+	return "built", os.Rename(path+".new", path)
+}
+
+// kubePath names the binary by its sources and its compiler.
+func (c *cluster) kubePath(ctx context.Context) (string, error) {
+	sources, err := sourceDigest(os.DirFS(c.source + "/kube"))
+	if err != nil {
+		return "", err
+	}
+	version, err := output(ctx, goProgram(), "env", "GOVERSION")
+	return c.path("bin", "kube-"+digest(sources, strings.TrimSpace(version))), err
+}
+
+// goProgram is the go command that the user's PATH has.
+func goProgram() string {
+	if path, err := exec.LookPath("go"); err == nil {
+		return path
+	}
+	return "/usr/local/go/bin/go"
+}
