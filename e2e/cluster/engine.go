@@ -35,15 +35,21 @@ func (e *engine) id(ctx context.Context, name string) string {
 	return image.Id
 }
 
-// load sends an image as a docker archive.
-func (e *engine) load(ctx context.Context, image built) error {
-	archive, end := image.stream()
-	defer end()
-	data, err := e.call(ctx, http.MethodPost, "/images/load?quiet=1", archive, "application/x-tar")
+// pull fetches an image from a registry.
+func (e *engine) pull(ctx context.Context, name, tag string) error {
+	query := url.Values{"fromImage": {name}, "tag": {tag}}
+	data, err := e.call(ctx, http.MethodPost, "/images/create?"+query.Encode(), nil, "")
 	if err != nil {
 		return err
 	}
 	return streamError(string(data))
+}
+
+// tag gives an image another name.
+func (e *engine) tag(ctx context.Context, image, name, tag string) error {
+	query := url.Values{"repo": {name}, "tag": {tag}}
+	_, err := e.call(ctx, http.MethodPost, "/images/"+image+"/tag?"+query.Encode(), nil, "")
+	return err
 }
 
 // streamError finds the error in an answer that began well: the engine has sent 200 by then.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"strings"
 )
@@ -98,7 +99,9 @@ func repository(name string) (path, tag string) {
 	return path, tag
 }
 
-// loadImages puts images into the engine. In an engine that is not ours, a name that exists is the user's and stays.
+// loadImages puts images into the engine. They come from the local registry, so that the engine knows their layers to be
+// there and does not upload them with the first push of an image that is built on them. In an engine that is not ours, a name
+// that exists is the user's and stays.
 func loadImages(ctx context.Context, e *engine, ours bool, images []built) (string, error) {
 	loaded := 0
 	for _, image := range images {
@@ -112,14 +115,20 @@ func loadImages(ctx context.Context, e *engine, ours bool, images []built) (stri
 		if len(names) == 0 {
 			continue
 		}
-		image.names = names
-		if err := e.load(ctx, image); err != nil {
-			return "", err
+		path, tag := repository(image.names[0])
+		if err := e.pull(ctx, registryHost+"/"+path, tag); err != nil {
+			return "", fmt.Errorf("pull %s: %w", image.names[0], err)
+		}
+		for _, name := range names {
+			short, shortTag, _ := strings.Cut(name, ":")
+			if err := e.tag(ctx, registryHost+"/"+path+":"+tag, short, shortTag); err != nil {
+				return "", fmt.Errorf("tag %s: %w", name, err)
+			}
 		}
 		loaded++
 	}
 	if loaded == 0 {
 		return "all there", nil
 	}
-	return "loaded", nil
+	return fmt.Sprintf("%d loaded", loaded), nil
 }

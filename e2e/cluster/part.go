@@ -92,8 +92,8 @@ func (c *cluster) restart(ctx context.Context, p part, spec, log string, mine []
 		return process{}, err
 	}
 	for _, port := range p.ports {
-		if answers(port) {
-			return process{}, fmt.Errorf("port %d is taken by a program that this cluster did not start; stop that first (ss -ltnp sport = :%d names it)", port, port)
+		if err := free(ctx, port); err != nil {
+			return process{}, err
 		}
 	}
 	if p.before != nil {
@@ -151,6 +151,16 @@ func (c *cluster) await(ctx context.Context, p part, leader process) error {
 	}
 }
 
+// free waits a moment for a port: the threads of a predecessor may outlive its main one and hold it a little longer.
+func free(ctx context.Context, port int) error {
+	return until(ctx, 3*time.Second, func(context.Context) error {
+		if answers(port) {
+			return fmt.Errorf("port %d is taken by a program that this cluster did not start; \"ss -ltnp sport = :%d\" names it", port, port)
+		}
+		return nil
+	})
+}
+
 // answers says whether something on this machine accepts connections to the port.
 func answers(port int) bool {
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
@@ -202,7 +212,7 @@ func lastLines(path string, n int) []string {
 	var lines []string
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
+			lines = append(lines, line[:min(len(line), 300)])
 		}
 	}
 	return lines[max(0, len(lines)-n):]

@@ -155,26 +155,18 @@ func writePEM(path, kind string, der []byte, mode os.FileMode) error {
 	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }
 
-// machineAddresses are those under which the API server is reached: loopback, its address as a service, and the machine's.
-func machineAddresses() ([]net.IP, error) {
+// machineAddresses are those under which the API server is reached: loopback, its address as a service, and the machine's
+// own. Bridges of engines and pods come and go, so they must not count.
+func machineAddresses() []net.IP {
 	list := []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(serviceAddress)}
-	all, err := net.InterfaceAddrs()
+	// Nothing is sent: connecting a datagram socket only asks the routing table.
+	conn, err := net.Dial("udp4", "198.51.100.1:9")
 	if err != nil {
-		return nil, err
+		return list // a machine without a network
 	}
-	for _, a := range all {
-		network, ok := a.(*net.IPNet)
-		if ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() && !podNetwork().Contains(network.IP) {
-			list = append(list, network.IP)
-		}
+	defer conn.Close()
+	if local, ok := conn.LocalAddr().(*net.UDPAddr); ok {
+		list = append(list, local.IP)
 	}
-	return list, nil
-}
-
-func podNetwork() *net.IPNet {
-	_, network, err := net.ParseCIDR(podRange)
-	if err != nil {
-		panic(err) // a constant of this program
-	}
-	return network
+	return list
 }

@@ -107,11 +107,7 @@ func (s *session) keep(ctx context.Context, l layer) (string, error) {
 }
 
 func (s *session) settings(context.Context) (string, error) {
-	addresses, err := machineAddresses()
-	if err != nil {
-		return "", err
-	}
-	if err := writeSecrets(s.path("pki"), addresses); err != nil {
+	if err := writeSecrets(s.path("pki"), machineAddresses()); err != nil {
 		return "", err
 	}
 	return "", s.writeConfig(s.values(s.pauseImage()))
@@ -229,8 +225,8 @@ func (s *session) engine(ctx context.Context) (string, error) {
 func (s *session) fill() []step {
 	layers := []string{"busybox layer", "debian layer", "python layer", "go layer"}
 	return []step{
-		{"images in engine", append([]string{"engine"}, layers...), s.fillEngine},
 		{"images in registry", append([]string{"registry"}, layers...), s.fillRegistry},
+		{"images in engine", []string{"engine", "images in registry"}, s.fillEngine},
 	}
 }
 
