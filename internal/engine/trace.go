@@ -177,6 +177,10 @@ func (t *trace) explain(_ int, text string) *BuildError {
 	if m := exitCode.FindStringSubmatch(t.failed.err); m != nil {
 		e.Exit, _ = strconv.Atoi(m[1])
 	}
+	if _, base, ok := strings.Cut(t.failed.name, "load metadata for "); ok {
+		e.Step = Step{Text: "FROM " + base, Kind: BuildKit}
+		e.Message = t.failed.err
+	}
 	if m := stepName.FindStringSubmatch(t.failed.name); m != nil {
 		e.Step = Step{Text: m[4], Stage: m[1], Kind: BuildKit}
 		e.Step.Index, _ = strconv.Atoi(m[2])
