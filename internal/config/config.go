@@ -3,10 +3,10 @@ package config
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 
+	"github.com/skiff-dev/skiff/internal/diag"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -20,6 +20,8 @@ type Options struct {
 	ProfileAutoActivation bool                        // profiles may activate themselves
 	Modules               []string                    // -m
 	KubeContext           func() string               // the current kube context; asked only when a profile depends on it
+	KubeContextGiven      bool                        // that context comes from --kube-context
+	KubeNamespace         func() string               // the namespace of that context; asked only for in-cluster builds
 	Getenv                func(string) (string, bool) // nil: no variable is set
 }
 
@@ -29,6 +31,7 @@ type Project struct {
 	Dir     string    // absolute folder that relative paths start from
 	Files   []string  // every file that was read, absolute
 	Configs []*Config // in the order of their work
+	Notes   diag.List // what had to be left out of an old file, and what changed its meaning; nothing to fail for
 }
 
 // Artifacts is the artifacts of all configs, in order.
@@ -62,9 +65,4 @@ func (p *Project) YAML() ([]byte, error) {
 		return nil, fmt.Errorf("write %s: %w", p.File, err)
 	}
 	return b.Bytes(), nil
-}
-
-// Load reads the project file. The error is a diag.List with every fault of the file.
-func Load(ctx context.Context, o Options) (*Project, error) {
-	return load(ctx, o)
 }

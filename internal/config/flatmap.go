@@ -9,6 +9,8 @@ import (
 // FlatMap is a map whose nested input is joined into dotted keys: {a: {b: 1}} is {"a.b": "1"}, a list item "a[0]".
 type FlatMap map[string]string
 
+var _ yaml.Unmarshaler = (*FlatMap)(nil)
+
 // UnmarshalYAML flattens what is written below the key.
 func (m *FlatMap) UnmarshalYAML(n *yaml.Node) error {
 	flat := FlatMap{}

@@ -6,7 +6,7 @@ type DeployConfig struct {
 	Helm                          *HelmDeploy     `yaml:"helm,omitempty"`                          // Install with helm.
 	Kpt                           *KptDeploy      `yaml:"kpt,omitempty"`                           // Apply with kpt live.
 	Kubectl                       *KubectlDeploy  `yaml:"kubectl,omitempty"`                       // Apply with kubectl.
-	Cloudrun                      *CloudRunDeploy `yaml:"cloudrun,omitempty"`                      // Deploy to Google Cloud Run.
+	CloudRun                      *CloudRunDeploy `yaml:"cloudrun,omitempty"`                      // Deploy to Google Cloud Run.
 	StatusCheck                   *bool           `yaml:"statusCheck,omitempty"`                   // Wait for deployed objects to settle.
 	StatusCheckDeadlineSeconds    int             `yaml:"statusCheckDeadlineSeconds,omitempty"`    // Waiting limit; largest value of all modules.
 	TolerateFailuresUntilDeadline bool            `yaml:"tolerateFailuresUntilDeadline,omitempty"` // Do not fail before the deadline.

@@ -1,0 +1,172 @@
+package config
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// step changes a document of one apiVersion into the next one. What a step does not name stays as it is; a field that
+// the next version lacks is not read any more at the end.
+type step struct {
+	from     string // without "skaffold/"
+	renames  []renaming
+	pipeline func(u *upgrade, p *yaml.Node) // the top level, and then each profile
+	document func(u *upgrade, root *yaml.Node)
+}
+
+// renaming gives a key at a place a new name, in the patches of the profiles too.
+type renaming struct{ at, from, to string }
+
+// upgrade is one document on its way to the latest version.
+type upgrade struct {
+	doc     *document
+	profile string // the profile whose pipeline is at work, "" for the top level
+}
+
+// steps is the road from the oldest version to the latest, without a gap: a version that needs nothing has its line too.
+func steps() []step {
+	return []step{
+		{from: "v1alpha1", document: fromV1alpha1},
+		{from: "v1alpha2", pipeline: fromV1alpha2},
+		{from: "v1alpha3", pipeline: fromV1alpha3, renames: []renaming{
+			{"build.artifacts[]", "imageName", "image"},
+			{"build.artifacts[]", "workspace", "context"},
+			{"build.artifacts[].docker", "dockerfilePath", "dockerfile"},
+			{"deploy.kustomize", "kustomizePath", "path"},
+		}},
+		{from: "v1alpha4"},
+		{from: "v1alpha5", pipeline: fromV1alpha5},
+		{from: "v1beta1"},
+		{from: "v1beta2"},
+		{from: "v1beta3"},
+		{from: "v1beta4"},
+		{from: "v1beta5"},
+		{from: "v1beta6", pipeline: fromV1beta6},
+		{from: "v1beta7"},
+		{from: "v1beta8", pipeline: fromV1beta8},
+		{from: "v1beta9", pipeline: fromV1beta9},
+		{from: "v1beta10"},
+		{from: "v1beta11"},
+		{from: "v1beta12"},
+		{from: "v1beta13", pipeline: fromV1beta13},
+		{from: "v1beta14"},
+		{from: "v1beta15"},
+		{from: "v1beta16"},
+		{from: "v1beta17"},
+		{from: "v1"},
+		{from: "v2alpha1", pipeline: fromV2alpha1},
+		{from: "v2alpha2", pipeline: fromV2alpha2},
+		{from: "v2alpha3"},
+		{from: "v2alpha4"},
+		{from: "v2beta1"},
+		{from: "v2beta2"},
+		{from: "v2beta3", renames: []renaming{{"deploy.helm.releases[]", "values", "artifactOverrides"}}},
+		{from: "v2beta4", renames: []renaming{
+			{"build.artifacts[]", "buildpack", "buildpacks"},
+			{"build.cluster", "pullSecret", "pullSecretPath"},
+		}},
+		{from: "v2beta5"},
+		{from: "v2beta6"},
+		{from: "v2beta7"},
+		{from: "v2beta8", pipeline: fromV2beta8},
+		{from: "v2beta9"},
+		{from: "v2beta10"},
+		{from: "v2beta11"},
+		{from: "v2beta12", pipeline: fromV2beta12},
+		{from: "v2beta13"},
+		{from: "v2beta14"},
+		{from: "v2beta15"},
+		{from: "v2beta16", pipeline: fromV2beta16},
+		{from: "v2beta17"},
+		{from: "v2beta18"},
+		{from: "v2beta19"},
+		{from: "v2beta20"},
+		{from: "v2beta21"},
+		{from: "v2beta22", pipeline: fromV2beta22, renames: []renaming{{"deploy", "-", "docker"}}},
+		{from: "v2beta23"},
+		{from: "v2beta24"},
+		{from: "v2beta25", renames: []renaming{
+			{"build.artifacts[].-", "args", "flags"},
+			{"build.artifacts[]", "-", "ko"},
+		}},
+		{from: "v2beta26"},
+		{from: "v2beta27", pipeline: fromV2beta27},
+		{from: "v2beta28"},
+		{from: "v2beta29", document: fromV2beta29},
+		{from: "v3alpha1"},
+		{from: "v3", pipeline: fromV3},
+		{from: "v4beta1"},
+		{from: "v4beta2"},
+		{from: "v4beta3"},
+		{from: "v4beta4", pipeline: fromV4beta4},
+		{from: "v4beta5"},
+		{from: "v4beta6"},
+		{from: "v4beta7", renames: []renaming{{"deploy.kpt", "false", "force"}}},
+		{from: "v4beta8"},
+		{from: "v4beta9"},
+		{from: "v4beta10"},
+		{from: "v4beta11"},
+		{from: "v4beta12"},
+		{from: "v4beta13"},
+	}
+}
+
+// migrate takes the document, step by step, to the latest version.
+func (d *document) migrate() {
+	road := steps()
+	if d.version >= len(road) {
+		return
+	}
+	for _, s := range road[d.version:] {
+		s.apply(d)
+	}
+	if v := get(d.root, "apiVersion"); v != nil {
+		v.Value = Latest()
+	}
+}
+
+func (s step) apply(d *document) {
+	u := &upgrade{doc: d}
+	for _, p := range u.pipelines() {
+		for _, r := range s.renames {
+			for _, n := range find(p.node, r.at) {
+				rename(n, r.from, r.to)
+			}
+			renameInPatches(p.node, r)
+		}
+		if s.pipeline != nil {
+			u.profile = p.profile
+			s.pipeline(u, p.node)
+		}
+	}
+	u.profile = ""
+	if s.document != nil {
+		s.document(u, d.root)
+	}
+}
+
+// pipelineNode is a mapping that holds build, deploy and so on: the document itself or one of its profiles.
+type pipelineNode struct {
+	profile string
+	node    *yaml.Node
+}
+
+func (u *upgrade) pipelines() []pipelineNode {
+	all := []pipelineNode{{"", u.doc.root}}
+	for _, p := range items(get(u.doc.root, "profiles")) {
+		all = append(all, pipelineNode{value(get(p, "name")), p})
+	}
+	return all
+}
+
+// where names the pipeline at work, for messages.
+func (u *upgrade) where() string {
+	if u.profile == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in profile %q", u.profile)
+}
+
+// artifacts is the artifacts of a pipeline.
+func artifacts(p *yaml.Node) []*yaml.Node { return find(p, "build.artifacts[]") }

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// renameInPatches changes the paths of a profile's patches where they name a key that gets a new name. Skaffold leaves
+// them, and such a profile fails when it is used.
+func renameInPatches(profile *yaml.Node, r renaming) {
+	for _, patch := range find(profile, "patches[]") {
+		for _, key := range []string{"path", "from"} {
+			if n := get(patch, key); n != nil {
+				n.Value = renameInPath(n.Value, r)
+			}
+		}
+	}
+}
+
+func renameInPath(path string, r renaming) string {
+	steps := strings.Split(path, "/")
+	at := 1
+	for _, want := range strings.Split(r.at, ".") {
+		key, isList := strings.CutSuffix(want, "[]")
+		if at >= len(steps) || steps[at] != key {
+			return path
+		}
+		at++
+		if isList {
+			at++ // a number, "-" or key=value
+		}
+	}
+	if at >= len(steps) || steps[at] != r.from {
+		return path
+	}
+	steps[at] = r.to
+	return strings.Join(steps, "/")
+}
+
+// helmOverrides is the image strategy of each helm release, the top level's first, for the patches of the profiles.
+func helmOverrides(u *upgrade) map[string][]*yaml.Node {
+	all := map[string][]*yaml.Node{}
+	for _, p := range u.pipelines() {
+		for _, r := range find(p.node, "deploy.helm.releases[]") {
+			all[p.profile] = append(all[p.profile], clone(get(r, "imageStrategy")))
+		}
+	}
+	return all
+}
+
+// patchesFromV2beta29 points the patches of a profile to the places where the values stand after the step.
+func patchesFromV2beta29(profile *yaml.Node, overrides map[string][]*yaml.Node) {
+	patches := get(profile, "patches")
+	strategies := overrides[value(get(profile, "name"))]
+	if len(strategies) == 0 {
+		strategies = overrides[""]
+	}
+	moves := strings.NewReplacer("/deploy/kubectl/manifests", "/manifests/rawYaml", "/deploy/kustomize/paths", "/manifests/kustomize/paths",
+		"/deploy/kustomize/buildArgs", "/manifests/kustomize/buildArgs", "/deploy/helm", "/manifests/helm")
+	for _, patch := range items(patches) {
+		path := get(patch, "path")
+		if path == nil || strings.Contains(path.Value, "/deploy/helm/hooks") {
+			continue
+		}
+		if more, ok := overridePatch(patch, path, strategies); ok {
+			patches.Content = append(patches.Content, more...)
+			continue
+		}
+		if strings.Contains(path.Value, "/deploy/helm") {
+			patches.Content = append(patches.Content, clone(patch)) // the release stands in two places now
+		}
+		path.Value = moves.Replace(path.Value)
+	}
+}
+
+// overridePatch turns a patch of one image override into a patch of the template it becomes, and the patches to add.
+func overridePatch(patch, path *yaml.Node, strategies []*yaml.Node) (more []*yaml.Node, ok bool) {
+	m := regexp.MustCompile(`^/deploy/helm/releases/(\d+)/artifactOverrides/(.+)$`).FindStringSubmatch(path.Value)
+	image := get(patch, "value")
+	if m == nil || value(image) == "" {
+		return nil, false
+	}
+	i, err := strconv.Atoi(m[1])
+	if err != nil || i >= len(strategies) {
+		return nil, false
+	}
+	key := strings.ReplaceAll(m[2], "/", ".")
+	base := "/manifests/helm/releases/" + m[1] + "/setValueTemplates/"
+	for n, t := range imageTemplates(key, image.Value, strategies[i]) {
+		target := patch
+		if n > 0 {
+			target = clone(patch)
+			more = append(more, target)
+		}
+		set(target, "path", text(base+t.key, path))
+		set(target, "value", text(t.value, image))
+	}
+	return more, true
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// unknown reports a key that the version does not have at this place, with the best next step that the table knows.
+func (c *checker) unknown(key *yaml.Node, parent *field, path string) {
+	place := path
+	if place == "" {
+		place = "the top level"
+	}
+	here := prefix + c.format.versions[c.version]
+	if kid := parent.kids[key.Value]; kid != nil {
+		first, final := kid.ages[0].first, kid.ages[len(kid.ages)-1].last
+		if first > c.version {
+			since := prefix + c.format.versions[first]
+			c.doc.fault(key, fmt.Sprintf("field %q in %s came with %s; this file is %s", key.Value, place, since, here), fmt.Sprintf(`set "apiVersion: %s" or newer`, since))
+			return
+		}
+		what := fmt.Sprintf("field %q in %s went away after %s; this file is %s", key.Value, place, prefix+c.format.versions[final], here)
+		hint := "remove it"
+		if now := successor(path, key.Value); now != "" {
+			hint = fmt.Sprintf("write %s instead", now)
+		}
+		c.doc.fault(key, what, hint)
+		return
+	}
+	c.doc.fault(key, fmt.Sprintf("unknown field %q in %s", key.Value, place), c.suggest(key.Value, parent, place))
+}
+
+// suggest is the nearest field: a slip of the keyboard, the same key one level below or above, else the list of keys.
+func (c *checker) suggest(key string, parent *field, place string) string {
+	var keys []string
+	for k, kid := range parent.kids {
+		if kid.at(c.version) != "" && k != "-" {
+			keys = append(keys, k)
+		}
+	}
+	sort.Strings(keys)
+	best, distance := "", 1+min(2, len(key)/4)
+	for _, k := range keys {
+		if d := edits(strings.ToLower(key), strings.ToLower(k)); d < distance || d == distance && best == "" && d <= 2 {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	for _, k := range keys {
+		if parent.kids[k].kids[key].at(c.version) != "" {
+			return fmt.Sprintf("did you mean %q? %q belongs below %q", k+"."+key, key, k)
+		}
+	}
+	if c.format.root.kids[key].at(c.version) != "" {
+		return fmt.Sprintf("did you mean the top-level %q? check the indentation", key)
+	}
+	if len(keys) == 0 {
+		return fmt.Sprintf("%s has no fields; remove it or write {}", place)
+	}
+	return "it can have: " + strings.Join(keys, ", ")
+}
+
+// successor is where a field that went away is written in the latest version, "" where nothing replaces it.
+func successor(path, key string) string {
+	where := map[string]string{
+		"imageName": `"image"`, "workspace": `"context"`, "dockerfilePath": `"dockerfile" below "docker"`,
+		"jibMaven": `"jib" with "type: maven"`, "jibGradle": `"jib" with "type: gradle"`, "buildpack": `"buildpacks"`,
+		"valuesFilePath": `"valuesFiles", a list,`, "skipPush": `"push" with the opposite value`,
+		"artifactOverrides": `"setValueTemplates"`, "imageStrategy": `"setValueTemplates"`, "values": `"setValueTemplates"`,
+		"kustomizePath": `"manifests.kustomize.paths"`, "kustomize": `"manifests.kustomize"`, "manifests": `"manifests.rawYaml" at the top level`,
+		"secret": `"secrets", a list,`, "remote": `"remoteChart"`, "pullSecret": `"pullSecretPath"`, "acr": `"local" or "cluster"`,
+		"kaniko": `"build.cluster", and "kaniko" below each artifact,`, "buildArgs": `"buildArgs" below "docker"`,
+		"path": `"paths", a list,`, "platforms": `"platforms" of the artifact`,
+	}
+	if key == "name" || key == "flags" || strings.HasPrefix(last(path), "kpt") {
+		return ""
+	}
+	return where[key]
+}
+
+// edits is how many letters must be added, dropped, replaced or swapped to make b from a.
+func edits(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	if len(x)*len(y) > 4096 {
+		return len(x) + len(y)
+	}
+	rows := make([][]int, len(x)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(y)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
+		}
+	}
+	return rows[len(x)][len(y)]
+}

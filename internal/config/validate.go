@@ -1,0 +1,199 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/skiff-dev/skiff/internal/diag"
+)
+
+// validator checks the rules that the whole project must keep, and reports every breach at its place.
+type validator struct {
+	configs []*Config
+	command string
+	faults  diag.List
+}
+
+func (v *validator) all() {
+	v.images()
+	for _, c := range v.configs {
+		v.shape(c)
+		for i, a := range c.Build.Artifacts {
+			v.artifact(c, a, i)
+		}
+		v.build(c)
+		v.tests(c)
+		v.ports(c)
+		v.releases(c)
+		if c.Deploy.Logs.Prefix != "" && !slices.Contains([]string{"auto", "container", "podAndContainer", "none"}, c.Deploy.Logs.Prefix) {
+			v.add(c, fmt.Sprintf("log prefix %q is not known", c.Deploy.Logs.Prefix), "write auto, container, podAndContainer or none", "deploy", "logs", "prefix")
+		}
+		v.manifests(c)
+	}
+	v.requires()
+	v.actions()
+}
+
+func (v *validator) add(c *Config, what, hint string, path ...any) {
+	v.faults = append(v.faults, c.Fault(what, hint, path...))
+}
+
+// images checks the names of all artifacts: each once, and without a tag.
+func (v *validator) images() {
+	first := map[string]*diag.Error{}
+	for _, c := range v.configs {
+		for i, a := range c.Build.Artifacts {
+			path := []any{"build", "artifacts", i, "image"}
+			if a.Image == "" {
+				continue // reported as missing
+			}
+			if problem, hint := imageName(a.Image); problem != "" {
+				v.add(c, fmt.Sprintf("image %q %s", a.Image, problem), hint, path...)
+			}
+			here := c.Fault("", "", path...)
+			if other := first[a.Image]; other != nil {
+				v.add(c, fmt.Sprintf("image %q is built twice: first at %s", a.Image, other.Pos), "give one of the two another name", path...)
+				continue
+			}
+			first[a.Image] = here
+		}
+	}
+}
+
+// imageName is what is wrong with the name of an artifact, "" when nothing is.
+func imageName(image string) (problem, hint string) {
+	name := strings.ToLower(strings.TrimPrefix(image, "ko://"))
+	if before, _, ok := strings.Cut(name, "@"); ok {
+		return "has a digest", fmt.Sprintf("write %q; skiff adds tag and digest", before)
+	}
+	slash := strings.LastIndexByte(name, '/')
+	if colon := strings.LastIndexByte(name, ':'); colon > slash {
+		return "has a tag", fmt.Sprintf("write %q and set the tag with build.tagPolicy", name[:colon])
+	}
+	parts := strings.Split(name, "/")
+	if len(parts) > 1 && (strings.ContainsAny(parts[0], ".:") || parts[0] == "localhost") {
+		if !isDomain(parts[0]) {
+			return fmt.Sprintf("does not name a registry: %q", parts[0]), "write host/name or host:port/name"
+		}
+		parts = parts[1:]
+	}
+	for _, p := range parts {
+		if !isComponent(p) {
+			return "is not an image name", "use lower-case letters and digits, parted by one of . _ - or /"
+		}
+	}
+	return "", ""
+}
+
+func isDomain(s string) bool {
+	host, port, colon := strings.Cut(s, ":")
+	if host == "" || colon && (port == "" || strings.Trim(port, "0123456789") != "") {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, letters+"0123456789-") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyz"
+
+// isComponent follows the grammar of image references: runs of letters and digits, parted by ".", "_", "__" or dashes.
+func isComponent(s string) bool {
+	separator := "."
+	for s != "" || separator != "" {
+		rest := strings.TrimLeft(s, letters+"0123456789")
+		if len(rest) == len(s) {
+			return false
+		}
+		if rest == "" {
+			return true
+		}
+		s = strings.TrimLeft(rest, "._-")
+		separator = rest[:len(rest)-len(s)]
+		if separator != "." && separator != "_" && separator != "__" && strings.Trim(separator, "-") != "" || separator == "" {
+			return false
+		}
+	}
+	return false
+}
+
+// build checks the builder against what it has to build.
+func (v *validator) build(c *Config) {
+	b := &c.Build
+	if b.Local != nil && b.Local.TryImportMissing && b.TagPolicy.Sha256 != nil {
+		v.add(c, "tryImportMissing cannot work with the sha256 tag policy: every build has the tag latest", "choose another tagPolicy, or remove tryImportMissing", "build", "local", "tryImportMissing")
+	}
+	if g := b.GoogleCloudBuild; g != nil && g.WorkerPool != "" && !isWorkerPool(g.WorkerPool) {
+		v.add(c, fmt.Sprintf("%q names no worker pool", g.WorkerPool), "write projects/PROJECT/locations/REGION/workerPools/NAME", "build", "googleCloudBuild", "workerPool")
+	}
+}
+
+func isWorkerPool(s string) bool {
+	_, s, ok := strings.Cut(s, "projects/")
+	project, s, ok1 := strings.Cut(s, "/locations/")
+	region, pool, ok2 := strings.Cut(s, "/workerPools/")
+	return ok && ok1 && ok2 && project != "" && region != "" && pool != ""
+}
+
+func (v *validator) tests(c *Config) {
+	for i, t := range c.Test {
+		for j, custom := range t.Custom {
+			d := custom.Dependencies
+			if d == nil {
+				continue
+			}
+			if len(d.Ignore) > 0 && len(d.Paths) == 0 {
+				v.add(c, `"ignore" of a custom test works only with "paths"`, `add "paths", or remove "ignore"`, "test", i, "custom", j, "dependencies", "ignore")
+			}
+		}
+	}
+}
+
+func (v *validator) ports(c *Config) {
+	kinds := []string{"container", "pod", "deployment", "service", "replicaset", "replicationcontroller", "statefulset", "daemonset", "cronjob", "job"}
+	for i, p := range c.PortForward {
+		kind := strings.ToLower(p.ResourceType)
+		if slices.Contains(kinds, kind) {
+			continue
+		}
+		what := fmt.Sprintf("resourceType %q cannot be forwarded", p.ResourceType)
+		if kind == "" {
+			what = "portForward needs a resourceType"
+		}
+		hint := "write one of: " + strings.Join(kinds, ", ")
+		if best := nearest(kind, kinds); best != "" && kind != "" {
+			hint = fmt.Sprintf("did you mean %q?", best)
+		}
+		v.add(c, what, hint, "portForward", i, "resourceType")
+	}
+}
+
+// actions checks names that must be unique over the whole project.
+func (v *validator) actions() {
+	seen := map[string]bool{}
+	once := func(c *Config, kind, name string, path ...any) {
+		if name != "" && seen[kind+name] {
+			v.add(c, fmt.Sprintf("%s %q is defined twice", kind, name), "give one of the two another name", path...)
+		}
+		seen[kind+name] = true
+	}
+	for _, c := range v.configs {
+		for i, t := range c.Verify {
+			once(c, "verify test", t.Name, "verify", i, "name")
+			once(c, "verify container", t.Container.Name, "verify", i, "container", "name")
+		}
+		for i, a := range c.CustomActions {
+			once(c, "custom action", a.Name, "customActions", i, "name")
+			if a.ExecutionMode.Local != nil && a.ExecutionMode.KubernetesCluster != nil {
+				v.add(c, fmt.Sprintf("custom action %q has two execution modes", a.Name), "keep local or kubernetesCluster", "customActions", i, "executionMode")
+			}
+			for j, container := range a.Containers {
+				once(c, "container", container.Name, "customActions", i, "containers", j, "name")
+			}
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// artifact checks the rules of one artifact.
+func (v *validator) artifact(c *Config, a *Artifact, i int) {
+	at := func(path ...any) []any { return append([]any{"build", "artifacts", i}, path...) }
+	v.fits(c, a, at)
+	if d := a.Docker; d != nil {
+		if name, ok := cutFold(d.Network, "container:"); ok && !strings.Contains(name, "{{") && !isContainerName(name) {
+			v.add(c, fmt.Sprintf("network %q names no container", d.Network), "write container:NAME; a name has letters, digits and . _ -", at("docker", "network")...)
+		}
+	}
+	if a.Custom != nil && a.Custom.Dependencies != nil {
+		if d := a.Custom.Dependencies; len(d.Ignore) > 0 && (d.Dockerfile != nil || d.Command != "") {
+			v.add(c, `"ignore" works only with "paths"`, `remove "ignore", or list "paths"`, at("custom", "dependencies", "ignore")...)
+		}
+	}
+	if a.Jib != nil && a.Jib.Type != "" && !strings.EqualFold(a.Jib.Type, "maven") && !strings.EqualFold(a.Jib.Type, "gradle") {
+		v.add(c, fmt.Sprintf("jib type %q is not known", a.Jib.Type), "write maven or gradle", at("jib", "type")...)
+	}
+	v.sync(c, a, at)
+}
+
+func (v *validator) sync(c *Config, a *Artifact, at func(...any) []any) {
+	if a.Sync == nil {
+		return
+	}
+	for j, rule := range a.Sync.Manual {
+		if !strings.HasPrefix(rule.Src, rule.Strip) {
+			v.add(c, fmt.Sprintf("sync source %q does not begin with %q, which is to be stripped", rule.Src, rule.Strip), `begin "src" with the text of "strip"`, at("sync", "manual", j, "strip")...)
+		}
+	}
+	if a.Ko == nil || len(a.Sync.Infer) == 0 {
+		return
+	}
+	if strings.Contains(a.Ko.Main, "...") {
+		v.add(c, `sync cannot infer with "..." in ko.main`, "name one main package", at("ko", "main")...)
+	}
+	for j, pattern := range a.Sync.Infer {
+		if !strings.Contains(pattern, "kodata") {
+			v.add(c, fmt.Sprintf("ko can only sync files below kodata, not %q", pattern), `write "infer: [kodata/**/*]"`, at("sync", "infer", j)...)
+		}
+	}
+}
+
+// fits checks that the builder can build this type of artifact.
+func (v *validator) fits(c *Config, a *Artifact, at func(...any) []any) {
+	b, kind := &c.Build, a.Type()
+	switch {
+	case b.Local != nil && kind == "kaniko":
+		v.add(c, "kaniko builds in a cluster, and the builder is local", `add "cluster: {}" below build, or use docker`, at("kaniko")...)
+	case b.GoogleCloudBuild != nil && (kind == "bazel" || kind == "custom"):
+		v.add(c, fmt.Sprintf("Google Cloud Build cannot build a %s artifact", kind), "use docker, jib, kaniko, buildpacks or ko", at(kind)...)
+	case b.Cluster != nil && kind == "buildpacks":
+		v.add(c, "the cluster builder cannot build a buildpacks artifact", "use kaniko or custom", at(kind)...)
+	}
+}
+
+// Type is the builder that the artifact asks for: docker, kaniko, bazel, jib, custom, buildpacks or ko.
+func (a *Artifact) Type() string {
+	switch {
+	case a.Docker != nil:
+		return "docker"
+	case a.Kaniko != nil:
+		return "kaniko"
+	case a.Bazel != nil:
+		return "bazel"
+	case a.Jib != nil:
+		return "jib"
+	case a.Custom != nil:
+		return "custom"
+	case a.Buildpacks != nil:
+		return "buildpacks"
+	case a.Ko != nil:
+		return "ko"
+	}
+	return ""
+}
+
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return "", false
+	}
+	return s[len(prefix):], true
+}
+
+func isContainerName(s string) bool {
+	return s != "" && strings.Trim(strings.ToLower(s[:1]), letters+"0123456789") == "" && strings.Trim(strings.ToLower(s), letters+"0123456789_.-") == ""
+}
