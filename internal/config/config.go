@@ -18,7 +18,8 @@ type Options struct {
 	Command               string                      // "dev", "build", …: profiles can be activated by it
 	Profiles              []string                    // -p, in order; "-x" switches x off
 	ProfileAutoActivation bool                        // profiles may activate themselves
-	Modules               []string                    // -m
+	NoPropagateProfiles   bool                        // --propagate-profiles=false: required configs do not see -p
+	Modules               []string                    // -m: only these and what they require
 	KubeContext           func() string               // the current kube context; asked only when a profile depends on it
 	KubeContextGiven      bool                        // that context comes from --kube-context
 	KubeNamespace         func() string               // the namespace of that context; asked only for in-cluster builds
@@ -56,7 +57,7 @@ func (p *Project) YAML() ([]byte, error) {
 		if c.implied.kubectl {
 			shown.Deploy.Kubectl = nil
 		}
-		shown.Profiles = nil
+		shown.Requires, shown.Profiles = nil, nil
 		if err := e.Encode(&shown); err != nil {
 			return nil, fmt.Errorf("write %s: %w", c.File, err)
 		}

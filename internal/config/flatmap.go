@@ -13,36 +13,40 @@ var _ yaml.Unmarshaler = (*FlatMap)(nil)
 
 // UnmarshalYAML flattens what is written below the key.
 func (m *FlatMap) UnmarshalYAML(n *yaml.Node) error {
-	flat := FlatMap{}
-	flat.add("", n)
-	*m = flat
+	*m = flatMap(n)
 	return nil
 }
 
-func (m FlatMap) add(prefix string, n *yaml.Node) {
+func flatMap(n *yaml.Node) FlatMap {
+	flat := mapping(n)
+	flattenInto(flat, "", n)
+	m := make(FlatMap, len(flat.Content)/2)
+	for i := 0; i+1 < len(flat.Content); i += 2 {
+		m[flat.Content[i].Value] = flat.Content[i+1].Value
+	}
+	return m
+}
+
+// flattenInto adds every scalar below n to a mapping; of two ways to write one key the last counts.
+func flattenInto(flat *yaml.Node, key string, n *yaml.Node) {
 	switch n.Kind {
-	case yaml.AliasNode:
-		m.add(prefix, n.Alias)
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i].Value
-			if prefix != "" {
-				key = prefix + "." + key
-			}
-			m.add(key, n.Content[i+1])
+			flattenInto(flat, join(key, n.Content[i].Value), n.Content[i+1])
 		}
 	case yaml.SequenceNode:
-		for i, item := range n.Content {
-			m.add(fmt.Sprintf("%s[%d]", prefix, i), item)
+		for i, member := range n.Content {
+			flattenInto(flat, fmt.Sprintf("%s[%d]", key, i), member)
 		}
 	case yaml.ScalarNode:
-		if prefix == "" {
+		if key == "" {
 			return
 		}
-		if n.ShortTag() == "!!null" {
-			m[prefix] = "<nil>"
-			return
+		value := text(n.Value, n)
+		if isNull(n) {
+			value.Value = "<nil>"
 		}
-		m[prefix] = n.Value
+		cut(flat, key)
+		flat.Content = append(flat.Content, text(key, n), value)
 	}
 }

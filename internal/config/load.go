@@ -4,60 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/skiff-dev/skiff/internal/diag"
 )
 
-// Load reads the project file. The error is a diag.List with every fault of the file, in the order of the file.
+// Load reads the project file and every file that it requires. The error is a diag.List with every fault of those
+// files, in the order of the files.
 func Load(ctx context.Context, o Options) (*Project, error) {
-	l := &loader{options: o, format: theFormat()}
 	in, err := read(o)
 	if err != nil {
 		return nil, asList(err)
 	}
+	l := &loader{options: o, format: theFormat(), files: map[string]*file{}, seen: map[place]*visit{}, names: map[string]*Config{}}
 	l.project = &Project{File: in.path, Dir: o.Dir}
-	if in.path != "-" {
-		l.project.Files = []string{in.path}
-	}
+	root := l.open(in, o.Dir)
+	l.visit(ctx, root, request{profiles: o.Profiles, needed: len(o.Modules) == 0})
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("load %s: %w", in.name, err)
 	}
-	l.file(in)
-	l.finish()
+	l.finish(root)
 	if l.faults = unique(l.faults); len(l.faults) > 0 {
 		return nil, l.faults
 	}
 	return l.project, nil
-}
-
-// asList makes every error that a user can act on a diag.List, as callers expect it.
-func asList(err error) error {
-	var e *diag.Error
-	if errors.As(err, &e) {
-		return diag.List{e}
-	}
-	return diag.WithCode(diag.CodeConfig, err)
-}
-
-// unique sorts the faults and drops repeated ones: an anchor that is used twice holds its fault once.
-func unique(l diag.List) diag.List {
-	l.Sort()
-	return slices.CompactFunc(l, func(a, b *diag.Error) bool {
-		return a.Pos == b.Pos && (a.What == b.What || a.Pos.Line > 0 && firstWords(a.What) == firstWords(b.What))
-	})
-}
-
-// firstWords is a message up to the path in it, which differs between the uses of one anchor.
-func firstWords(s string) string {
-	if head, _, ok := strings.Cut(s, " in build."); ok {
-		return head
-	}
-	if head, tail, ok := strings.Cut(s, " must be "); ok {
-		return last(head) + tail
-	}
-	return s
 }
 
 // loader is one Load at work.
@@ -65,11 +37,26 @@ type loader struct {
 	options Options
 	format  *format
 	project *Project
+	files   map[string]*file
+	seen    map[place]*visit
+	names   map[string]*Config // by metadata.name
 	faults  diag.List
 }
 
-// file reads the documents of one file and adds each as a config.
-func (l *loader) file(in input) {
+// file is a project file whose documents have the latest version.
+type file struct {
+	name, path, dir string
+	docs            []*document
+	broken          bool // no document of it can be used
+}
+
+// open parses a file, checks its documents against their versions and brings them to the latest.
+func (l *loader) open(in input, dir string) *file {
+	f := &file{name: in.name, path: in.path, dir: dir}
+	l.files[in.path] = f
+	if in.path != "-" {
+		l.project.Files = append(l.project.Files, in.path)
+	}
 	docs, faults := parse(in)
 	if len(faults) == 0 {
 		for _, d := range docs {
@@ -77,31 +64,24 @@ func (l *loader) file(in input) {
 			faults = append(faults, d.faults...)
 		}
 	}
-	if l.faults = append(l.faults, faults...); len(faults) > 0 {
-		return
+	l.faults = append(l.faults, faults...)
+	if f.broken = len(faults) > 0; f.broken {
+		return f
 	}
-	var configs []*Config
 	for _, d := range docs {
 		(&checker{doc: d, format: l.format, version: d.version}).checkRoot()
 		d.migrate()
-		if c := l.compose(d, in); c != nil {
-			configs = append(configs, c)
-		}
+		d.flatten()
 	}
-	l.project.Configs = append(l.project.Configs, configs...)
-	if len(configs) == len(docs) {
-		l.unknownProfiles(in.name, configs)
-	}
-	for _, d := range docs {
-		l.faults = append(l.faults, d.faults...)
-		l.project.Notes = append(l.project.Notes, d.notes...)
-	}
+	f.docs = docs
+	l.sameNames(f)
+	return f
 }
 
 // identify finds the apiVersion of a document.
 func (l *loader) identify(d *document) {
 	n := get(d.root, "apiVersion")
-	if isNull(n) || value(n) == "" {
+	if value(n) == "" {
 		d.fault(d.root, "apiVersion is missing", `write "apiVersion: `+Latest()+`" as the first line`)
 		return
 	}
@@ -120,18 +100,26 @@ func (l *loader) identify(d *document) {
 	d.fault(n, fmt.Sprintf("apiVersion %q is not known", short(n.Value)), hint)
 }
 
-// compose makes a config of a document of the latest version: profiles, values, defaults, paths.
-func (l *loader) compose(d *document, in input) *Config {
-	l.profiles(d)
-	c := &Config{File: in.path, Dir: l.options.Dir, Index: d.index, doc: d}
-	if in.path == "-" {
-		c.File = "-"
+// sameNames refuses two documents of a file with one name: "requires" could not tell them apart.
+func (l *loader) sameNames(f *file) {
+	first := map[string]bool{}
+	for _, d := range f.docs {
+		n := one(d.root, "metadata.name")
+		if name := value(n); name != "" && first[name] {
+			d.fault(n, fmt.Sprintf("two configs of this file are named %q", name), "give one of the two another name")
+		}
+		first[value(n)] = true
 	}
+}
+
+// compose makes a config of a document of the latest version: profiles, values, defaults, paths.
+func (l *loader) compose(d *document, f *file, active active) *Config {
+	l.apply(d, active)
+	c := &Config{File: f.path, Dir: f.dir, Index: d.index, doc: d}
 	if err := d.root.Decode(c); err != nil {
 		d.fault(d.root, "the document cannot be read: "+strings.TrimPrefix(err.Error(), "yaml: "), "correct the value at that line")
 		return nil
 	}
-	l.requirements(c)
 	l.defaults(c)
 	c.absolute()
 	for _, a := range c.Build.Artifacts {
@@ -140,21 +128,22 @@ func (l *loader) compose(d *document, in input) *Config {
 	return c
 }
 
-// requirements refuses what is not supported yet, at its place: a module that is silently missing would be worse.
-func (l *loader) requirements(c *Config) {
-	if len(c.Requires) > 0 {
-		l.faults = append(l.faults, c.Fault(`"requires" is not supported yet`, "merge the required files into this one, as documents between --- lines", "requires"))
-	}
-	if len(l.options.Modules) > 0 && c.Index == 0 {
-		l.faults = append(l.faults, configError(`"--module" is not supported yet`, "leave it out, or name the file of the module with -f"))
-	}
-}
-
 // finish does what needs every config: what only a config that stands alone gets, and the rules.
-func (l *loader) finish() {
+func (l *loader) finish(root *file) {
+	for _, path := range sortedKeys(l.files) {
+		for _, d := range l.files[path].docs {
+			l.faults = append(l.faults, d.faults...)
+			l.project.Notes = append(l.project.Notes, d.notes...)
+		}
+	}
+	l.project.Notes.Sort()
+	l.unknownProfiles(root.name)
 	configs := l.project.Configs
 	if len(configs) == 1 {
 		configs[0].standAlone()
+	}
+	if len(configs) == 0 && len(l.faults) == 0 {
+		l.faults = append(l.faults, l.noModule())
 	}
 	if l.options.Command == "diagnose" || l.options.Command == "inspect" {
 		return
@@ -162,6 +151,43 @@ func (l *loader) finish() {
 	v := &validator{configs: configs, command: l.options.Command}
 	v.all()
 	l.faults = append(l.faults, v.faults...)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// asList makes every error that a user can act on a diag.List, as callers expect it.
+func asList(err error) error {
+	var e *diag.Error
+	if errors.As(err, &e) {
+		return diag.List{e}
+	}
+	return diag.WithCode(diag.CodeConfig, err)
+}
+
+// unique sorts the faults and drops repeated ones: an anchor that is used twice holds its fault once.
+func unique(l diag.List) diag.List {
+	l.Sort()
+	return slices.CompactFunc(l, func(a, b *diag.Error) bool {
+		return a.Pos == b.Pos && (a.What == b.What || a.Pos.Line > 0 && essence(a.What) == essence(b.What))
+	})
+}
+
+// essence is a message without the path in it, which differs between the uses of one anchor.
+func essence(s string) string {
+	if head, _, ok := strings.Cut(s, " in build."); ok {
+		return head
+	}
+	if head, tail, ok := strings.Cut(s, " must be "); ok {
+		return last(head) + tail
+	}
+	return s
 }
 
 func nearest(word string, words []string) string {
@@ -172,4 +198,12 @@ func nearest(word string, words []string) string {
 		}
 	}
 	return best
+}
+
+// shownPath is a path as messages name it: relative where it lies below the working folder or beside it.
+func (l *loader) shownPath(path string) string {
+	if rel, err := filepath.Rel(l.options.Dir, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
 }

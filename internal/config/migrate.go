@@ -40,7 +40,7 @@ func steps() []step {
 		{from: "v1beta1"},
 		{from: "v1beta2"},
 		{from: "v1beta3"},
-		{from: "v1beta4"},
+		{from: "v1beta4", pipeline: fromV1beta4},
 		{from: "v1beta5"},
 		{from: "v1beta6", pipeline: fromV1beta6},
 		{from: "v1beta7"},
@@ -123,6 +123,21 @@ func (d *document) migrate() {
 	}
 	if v := get(d.root, "apiVersion"); v != nil {
 		v.Value = Latest()
+	}
+}
+
+// flatten writes nested helm values as the dotted keys that they stand for: patches name those.
+func (d *document) flatten() {
+	for _, p := range (&upgrade{doc: d}).pipelines() {
+		for _, r := range append(find(p.node, "manifests.helm.releases[]"), find(p.node, "deploy.helm.releases[]")...) {
+			for _, key := range []string{"setValues", "setValueTemplates"} {
+				if v := get(r, key); !isNull(v) && v.Kind == yaml.MappingNode {
+					flat := mapping(v)
+					flattenInto(flat, "", v)
+					set(r, key, flat)
+				}
+			}
+		}
 	}
 }
 

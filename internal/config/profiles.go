@@ -10,28 +10,49 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// profiles applies the profiles that are active to a document of the latest version, one after the other.
-func (l *loader) profiles(d *document) {
+// active is the profiles of one document that are switched on, in the order in which they apply.
+type active struct {
+	names     []string
+	byContext []string // those that a kube context switched on
+}
+
+// active finds the profiles of a document that switch themselves on, and then goes through the given names.
+func (l *loader) active(d *document, given []string) active {
 	profiles := items(get(d.root, "profiles"))
-	byName := map[string]*yaml.Node{} // of two with one name the last counts
-	for _, p := range profiles {
-		byName[value(get(p, "name"))] = p
-	}
-	active, byContext := l.activated(d, profiles)
-	for _, name := range l.options.Profiles {
+	var a active
+	a.names, a.byContext = l.activated(d, profiles)
+	for _, name := range given {
 		if off, ok := strings.CutPrefix(name, "-"); ok {
-			active = slices.DeleteFunc(active, func(a string) bool { return a == off })
-		} else if byName[name] != nil && !slices.Contains(active, name) {
-			active = append(active, name)
+			a.names = slices.DeleteFunc(a.names, func(n string) bool { return n == off })
+		} else if !slices.Contains(a.names, name) && profileNamed(profiles, name) != nil {
+			a.names = append(a.names, name)
 		}
 	}
-	for _, name := range active {
-		d.apply(byName[name])
+	return a
+}
+
+// profileNamed is the profile with a name; of two with one name the last counts.
+func profileNamed(profiles []*yaml.Node, name string) *yaml.Node {
+	for _, p := range slices.Backward(profiles) {
+		if value(get(p, "name")) == name {
+			return p
+		}
 	}
-	if len(active) > 0 {
+	return nil
+}
+
+// apply merges the active profiles into a document of the latest version, one after the other.
+func (l *loader) apply(d *document, a active) {
+	profiles := items(get(d.root, "profiles"))
+	for _, name := range a.names {
+		if p := profileNamed(profiles, name); p != nil {
+			d.apply(p)
+		}
+	}
+	if len(a.names) > 0 {
 		(&checker{doc: d, format: l.format, version: l.format.latest(), lax: true}).checkRoot()
 	}
-	l.sameContext(d, active, byContext)
+	l.sameContext(d, a)
 }
 
 // activated is the names of the profiles that switch themselves on, and of those the ones that a kube context did.
@@ -113,35 +134,40 @@ func matchesPlain(pattern, text string) bool {
 }
 
 // sameContext refuses a profile that one kube context switches on and that then deploys to another.
-func (l *loader) sameContext(d *document, active, byContext []string) {
-	byContext = slices.DeleteFunc(byContext, func(name string) bool { return !slices.Contains(active, name) })
+func (l *loader) sameContext(d *document, a active) {
+	by := slices.IndexFunc(a.byContext, func(name string) bool { return slices.Contains(a.names, name) })
 	n := one(d.root, "deploy.kubeContext")
-	if len(byContext) == 0 || l.options.KubeContextGiven || value(n) == "" || n.Value == l.kubeContext() {
+	if by < 0 || l.options.KubeContextGiven || value(n) == "" || n.Value == l.kubeContext() {
 		return
 	}
-	d.fault(n, fmt.Sprintf("profile %q is switched on by kube context %q, but deploy.kubeContext is %q", byContext[0], l.kubeContext(), n.Value),
-		fmt.Sprintf(`pass "--kube-context %s", or switch the profile off with "-p -%s"`, n.Value, byContext[0]))
+	d.fault(n, fmt.Sprintf("profile %q is switched on by kube context %q, but deploy.kubeContext is %q", a.byContext[by], l.kubeContext(), n.Value),
+		fmt.Sprintf(`pass "--kube-context %s", or switch the profile off with "-p -%s"`, n.Value, a.byContext[by]))
 }
 
 // unknownProfiles refuses names after -p that no document knows: a typing slip must not run the wrong thing.
-func (l *loader) unknownProfiles(file string, configs []*Config) {
+func (l *loader) unknownProfiles(name string) {
 	var known []string
-	for _, c := range configs {
-		for _, p := range c.Profiles {
-			known = append(known, p.Name)
+	for _, path := range sortedKeys(l.files) {
+		if l.files[path].broken {
+			return // a profile may well be in it
+		}
+		for _, d := range l.files[path].docs {
+			for _, p := range items(get(d.root, "profiles")) {
+				known = append(known, value(get(p, "name")))
+			}
 		}
 	}
-	for _, name := range l.options.Profiles {
-		name = strings.TrimPrefix(name, "-")
-		if slices.Contains(known, name) {
+	for _, wanted := range l.options.Profiles {
+		wanted = strings.TrimPrefix(wanted, "-")
+		if slices.Contains(known, wanted) {
 			continue
 		}
-		hint := fmt.Sprintf("%s has no profiles; leave -p out", file)
-		if best := nearest(name, known); best != "" {
+		hint := fmt.Sprintf("%s has no profiles; leave -p out", name)
+		if best := nearest(wanted, known); best != "" {
 			hint = fmt.Sprintf("did you mean %q?", best)
 		} else if len(known) > 0 {
 			hint = "it has: " + strings.Join(known, ", ")
 		}
-		l.faults = append(l.faults, &diag.Error{What: fmt.Sprintf("no profile %q in %s", name, file), Hint: hint, Code: diag.CodeConfig})
+		l.faults = append(l.faults, &diag.Error{What: fmt.Sprintf("no profile %q in %s", wanted, name), Hint: hint, Code: diag.CodeConfig})
 	}
 }

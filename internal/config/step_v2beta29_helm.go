@@ -14,8 +14,7 @@ func overridesToTemplates(release *yaml.Node) {
 	if isNull(overrides) {
 		return
 	}
-	flat := FlatMap{}
-	flat.add("", overrides)
+	flat := flatMap(overrides)
 	keys := make([]string, 0, len(flat))
 	for key := range flat {
 		keys = append(keys, key)

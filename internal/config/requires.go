@@ -1,0 +1,204 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/skiff-dev/skiff/internal/diag"
+)
+
+// request is a wish for configs of a file, by the command line or by another config.
+type request struct {
+	configs  []string // by name; none means all
+	profiles []string // as after -p
+	needed   bool     // kept whatever --module says
+	by       *Config  // the config that requires them, nil for the command line
+	index    int      // of the entry in its list
+}
+
+// place is a document of a file.
+type place struct {
+	path  string
+	index int
+}
+
+// visit is a config that was reached, and how.
+type visit struct {
+	config   *Config
+	profiles []string // sorted
+	needed   bool
+}
+
+// visit adds the configs that a request asks for, each after those that it requires itself.
+func (l *loader) visit(ctx context.Context, f *file, r request) {
+	for _, d := range f.docs {
+		name := value(one(d.root, "metadata.name"))
+		if ctx.Err() != nil || len(r.configs) > 0 && !slices.Contains(r.configs, name) {
+			continue
+		}
+		at := place{f.path, d.index}
+		v := l.seen[at]
+		needed := r.needed || slices.Contains(l.options.Modules, name)
+		if v == nil {
+			act := l.active(d, r.profiles)
+			v = &visit{profiles: slices.Sorted(slices.Values(act.names)), needed: needed}
+			l.seen[at] = v
+			v.config = l.compose(d, f, act)
+			l.named(v.config)
+		} else {
+			l.sameProfiles(d, r, v)
+			if v.needed || !needed {
+				continue
+			}
+			v.needed = true
+		}
+		if v.config == nil {
+			continue
+		}
+		for i := range v.config.Requires {
+			l.require(ctx, v, i, needed)
+		}
+		if needed {
+			l.project.Configs = append(l.project.Configs, v.config)
+		}
+	}
+}
+
+// sameProfiles refuses a config that two others require with different profiles: it exists only once.
+func (l *loader) sameProfiles(d *document, r request, v *visit) {
+	names := slices.Sorted(slices.Values(l.active(d, r.profiles).names))
+	if slices.Equal(names, v.profiles) || r.by == nil {
+		return
+	}
+	l.faults = append(l.faults, r.by.Fault(fmt.Sprintf("a config of %s is required with profiles [%s] here and with [%s] elsewhere", d.source.name, strings.Join(names, ", "), strings.Join(v.profiles, ", ")),
+		`give both the same "activeProfiles"`, "requires", r.index))
+}
+
+// named refuses a name that a config of another file has.
+func (l *loader) named(c *Config) {
+	if c == nil || c.Metadata.Name == "" {
+		return
+	}
+	if other := l.names[c.Metadata.Name]; other != nil && other.File != c.File {
+		l.faults = append(l.faults, c.Fault(fmt.Sprintf("config name %q is also used in %s", c.Metadata.Name, other.doc.source.name), "give one of the two another name", "metadata", "name"))
+		return
+	}
+	l.names[c.Metadata.Name] = c
+}
+
+// require follows one entry of a config's "requires".
+func (l *loader) require(ctx context.Context, v *visit, index int, needed bool) {
+	c, r := v.config, v.config.Requires[index]
+	f := l.target(c, r, index)
+	if f == nil {
+		return
+	}
+	l.visit(ctx, f, request{configs: r.Configs, profiles: l.passed(r, v.profiles), needed: needed, by: c, index: index})
+}
+
+// passed is the profiles that a requirement switches on, and then those of the command line.
+func (l *loader) passed(r *Requirement, active []string) []string {
+	var names []string
+	for _, p := range r.ActiveProfiles {
+		on := len(p.ActivatedBy) == 0
+		for _, by := range p.ActivatedBy {
+			on = on || slices.Contains(active, by)
+		}
+		if on {
+			names = append(names, p.Name)
+		}
+	}
+	if l.options.NoPropagateProfiles {
+		return names
+	}
+	return append(names, l.options.Profiles...)
+}
+
+// target is the file that a requirement names, nil where it cannot be had; the reason is reported.
+func (l *loader) target(c *Config, r *Requirement, index int) *file {
+	refuse := func(key, what, hint string) *file {
+		path := []any{"requires", index}
+		if key != "" {
+			path = append(path, key)
+		}
+		l.faults = append(l.faults, c.Fault(what, hint, path...))
+		return nil
+	}
+	hint := `clone it beside this project and name it with "path"`
+	switch {
+	case r.Git != nil:
+		return refuse("git", `"requires" by git is not supported yet`, hint)
+	case r.GoogleCloudStorage != nil:
+		return refuse("googleCloudStorage", `"requires" by googleCloudStorage is not supported yet`, hint)
+	case r.GoogleCloudBuildRepoV2 != nil:
+		return refuse("googleCloudBuildRepoV2", `"requires" by googleCloudBuildRepoV2 is not supported yet`, hint)
+	case strings.Contains(r.Path, "://"):
+		return refuse("path", `"requires" by URL is not supported yet`, hint)
+	case r.Path == "":
+		return l.files[c.File]
+	}
+	base := filepath.Dir(c.File)
+	if c.File == "-" {
+		base = l.options.Dir
+	}
+	path := r.Path
+	if entries := items(get(c.doc.root, "requires")); index < len(entries) {
+		path = value(get(entries[index], "path")) // as written: Path starts from the working folder
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(base, path)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "skaffold.yaml")
+	}
+	if f := l.files[path]; f != nil {
+		return f
+	}
+	in, err := readRequired(path)
+	var known *diag.Error
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return refuse("path", fmt.Sprintf("the required file %s does not exist", l.shownPath(path)), "correct the path; it starts from the folder of this file")
+	case errors.As(err, &known):
+		return refuse("path", known.What, known.Hint)
+	case err != nil:
+		return refuse("path", err.Error(), "check that the file can be read")
+	}
+	in.name = l.shownPath(in.path)
+	if f := l.files[in.path]; f != nil {
+		return f
+	}
+	return l.open(in, filepath.Dir(in.path))
+}
+
+// readRequired reads a file that is required; skaffold.yml stands in for skaffold.yaml here as well.
+func readRequired(path string) (input, error) {
+	in, err := readFile("", path)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == "skaffold.yaml" {
+		if yml, ymlErr := readFile("", strings.TrimSuffix(path, "yaml")+"yml"); ymlErr == nil {
+			return yml, nil
+		}
+	}
+	return in, err
+}
+
+// noModule is the error of a --module that no config has the name of.
+func (l *loader) noModule() *diag.Error {
+	names := sortedKeys(l.names)
+	what := fmt.Sprintf("no module is named %q", strings.Join(l.options.Modules, ","))
+	if len(names) == 0 {
+		return configError(what, `no config has a name; add "metadata: {name: …}", or leave --module out`)
+	}
+	if len(l.options.Modules) == 1 {
+		if best := nearest(l.options.Modules[0], names); best != "" {
+			return configError(what, fmt.Sprintf("did you mean %q?", best))
+		}
+	}
+	return configError(what, "there is: "+strings.Join(names, ", "))
+}
