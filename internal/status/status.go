@@ -1,0 +1,267 @@
+// Package status waits until what was deployed runs, or says why it does not: objects as the server took them go in, nil or the cause comes out.
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/kube"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Options say how patient the wait is. The zero value is what Skaffold does, with failures told at once.
+type Options struct {
+	Deadline         time.Duration // 0 means 10 minutes
+	TolerateFailures bool          // nothing fails before the deadline, it may still recover
+	Quiet            time.Duration // how long nothing is said; 0 means 3 s
+}
+
+const (
+	defaultDeadline = 10 * time.Minute
+	defaultQuiet    = 3 * time.Second
+	// unscheduledFor is how long a pod may find no node, unless a new node is on its way.
+	unscheduledFor = 30 * time.Second
+	// failedFor is how long a controller may fail to make pods: in a rollout the old ones may first have to make room.
+	failedFor = 3 * time.Second
+	// staleFor bounds the wait for the restart of a container whose image was changed in place.
+	staleFor = 20 * time.Second
+)
+
+// Wait returns nil when every object is as its manifest wants it: at once when all are already, and otherwise by watch.
+// objects are what the server returned, with their status. It fails as soon as waiting longer is of no use: see cause.go
+// for what counts. The end of ctx ends the wait with its error.
+func Wait(ctx context.Context, cluster *kube.Cluster, objects []*kube.Object, o Options, sink event.Sink) error {
+	if o.Deadline <= 0 {
+		o.Deadline = defaultDeadline
+	}
+	if o.Quiet <= 0 {
+		o.Quiet = defaultQuiet
+	}
+	w := &waiter{cluster: cluster, options: o, sink: sink, began: time.Now(), pods: map[string]*corev1.Pod{}, inputs: make(chan input)}
+	for _, object := range objects {
+		if it := newItem(object, w.began); it.evaluate(nil).state != ready {
+			w.items = append(w.items, it)
+		}
+	}
+	if len(w.items) == 0 {
+		return ctx.Err()
+	}
+	return w.run(ctx)
+}
+
+// waiter owns the state of one wait; its loop is the only one to touch it.
+type waiter struct {
+	cluster *kube.Cluster
+	options Options
+	sink    event.Sink
+	began   time.Time
+	items   []*item // still pending
+	pods    map[string]*corev1.Pod
+	inputs  chan input
+}
+
+// input is one change that a watch saw.
+type input struct {
+	object  *unstructured.Unstructured
+	pod     *corev1.Pod
+	deleted bool
+}
+
+var errDone = errors.New("done")
+
+func (w *waiter) run(ctx context.Context) error {
+	outer := ctx
+	g, ctx := errgroup.WithContext(ctx)
+	if err := w.watch(ctx, g); err != nil {
+		return err
+	}
+	g.Go(func() error {
+		if err := w.loop(ctx); err != nil {
+			return err
+		}
+		return errDone // ends the watches
+	})
+	err := g.Wait()
+	switch {
+	case errors.Is(err, errDone):
+		return nil
+	case outer.Err() != nil:
+		return outer.Err()
+	}
+	return err
+}
+
+// place is where a watch looks.
+type place struct {
+	gvr       schema.GroupVersionResource
+	namespace string
+}
+
+func (w *waiter) watch(ctx context.Context, g *errgroup.Group) error {
+	names := map[place][]string{}
+	namespaces := map[string]bool{}
+	for _, it := range w.items {
+		m, err := w.cluster.Mapper.RESTMapping(it.gvk.GroupKind(), it.gvk.Version)
+		if err != nil {
+			return w.cluster.Explain(fmt.Errorf("watch %s: %w", it.id, err))
+		}
+		at := place{m.Resource, it.id.Namespace}
+		names[at] = append(names[at], it.id.Name)
+		if it.runsPods {
+			namespaces[it.id.Namespace] = true
+		}
+	}
+	for at, list := range names {
+		var o metav1.ListOptions
+		if len(list) == 1 {
+			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", list[0]).String()
+		}
+		g.Go(func() error {
+			return w.cluster.Watch(ctx, at.gvr, at.namespace, o, nil, func(o *unstructured.Unstructured, deleted bool) {
+				w.put(ctx, input{object: o, deleted: deleted})
+			})
+		})
+	}
+	var all []string
+	for ns := range namespaces {
+		all = append(all, ns)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	g.Go(func() error {
+		err := w.cluster.WatchPods(ctx, all, func(e kube.PodEvent) {
+			w.put(ctx, input{pod: e.Pod, deleted: e.Deleted})
+		})
+		if err != nil && ctx.Err() == nil {
+			// Without pods there are no causes; whether the objects are ready is still seen.
+			w.sink.Send(event.Note{Text: "causes are not shown: " + err.Error(), Warn: true})
+		}
+		return nil
+	})
+	return nil
+}
+
+func (w *waiter) put(ctx context.Context, in input) {
+	select {
+	case w.inputs <- in:
+	case <-ctx.Done():
+	}
+}
+
+func (w *waiter) loop(ctx context.Context) error {
+	deadline := time.NewTimer(w.options.Deadline)
+	defer deadline.Stop()
+	// Only what is said depends on the tick; what is ready or has failed is seen by watch.
+	tick := time.NewTicker(min(w.options.Quiet, time.Second) / 2)
+	defer tick.Stop()
+	for len(w.items) > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return w.tooLate()
+		case in := <-w.inputs:
+			if err := w.take(ctx, in); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if err := w.review(ctx, w.items); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take puts a change in and looks again at the objects that it may concern.
+func (w *waiter) take(ctx context.Context, in input) error {
+	if in.pod != nil {
+		key := string(in.pod.UID)
+		if in.deleted {
+			delete(w.pods, key)
+		} else {
+			w.pods[key] = in.pod
+		}
+	}
+	var concerned []*item
+	for _, it := range w.items {
+		switch {
+		case in.object != nil && it.is(in.object):
+			if in.deleted {
+				return it.fail("it was deleted", "", w.began)
+			}
+			it.update(in.object)
+			concerned = append(concerned, it)
+		case in.pod != nil && it.mayOwn(in.pod):
+			concerned = append(concerned, it)
+		}
+	}
+	return w.review(ctx, concerned)
+}
+
+// review looks at objects again: what is ready is told and dropped, what failed ends the wait.
+func (w *waiter) review(ctx context.Context, items []*item) error {
+	for _, it := range items {
+		v := it.evaluate(w.pods)
+		if v.state == pending || v.state == failed {
+			v = w.cause(ctx, it, v)
+		}
+		switch v.state {
+		case ready:
+			w.drop(it)
+			w.sink.Send(event.Ready{Object: it.id.String(), Took: time.Since(w.began)})
+		case failed:
+			if !w.options.TolerateFailures {
+				w.lastLines(ctx, v)
+				return it.fail(v.reason, v.hint, w.began)
+			}
+			w.say(it, v)
+		default:
+			w.say(it, v)
+		}
+	}
+	return ctx.Err()
+}
+
+// say tells what is waited for, once it takes long, and whenever that changes.
+func (w *waiter) say(it *item, v verdict) {
+	it.last = v
+	waited := time.Since(w.began)
+	if v.reason == "" || v.reason == it.said || waited < w.options.Quiet && !v.telling {
+		return
+	}
+	it.said = v.reason
+	w.sink.Send(event.Waiting{Object: it.id.String(), Reason: v.reason, Since: waited})
+}
+
+func (w *waiter) drop(done *item) {
+	var rest []*item
+	for _, it := range w.items {
+		if it != done {
+			rest = append(rest, it)
+		}
+	}
+	w.items = rest
+}
+
+func (w *waiter) tooLate() error {
+	var list diag.List
+	for _, it := range w.items {
+		reason := it.last.reason
+		if reason == "" {
+			reason = "the cluster says nothing about it"
+		}
+		list = append(list, it.fail(reason, it.last.hint, w.began))
+	}
+	return list
+}
