@@ -60,7 +60,8 @@ state = "{{.Run}}/containerd"
 	otherHosts = `[host."http://{{.Registry}}"]
   capabilities = ["pull", "resolve"]
 `
-	// failCgroupV1: machines with the old cgroups are good enough for tests.
+	// failCgroupV1: machines with the old cgroups are good enough for tests. makeIPTablesUtilChains: nothing needs those
+	// rules, and nobody would take them away.
 	nodeConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 containerRuntimeEndpoint: unix://{{.Socket}}
@@ -74,6 +75,7 @@ authentication:
 authorization: {mode: AlwaysAllow}
 clusterDomain: cluster.local
 clusterDNS: [{{.DNS}}]
+makeIPTablesUtilChains: false
 serializeImagePulls: false
 registryPullQPS: 0
 eventRecordQPS: 0

@@ -52,7 +52,12 @@ func (c *cluster) stopParts(names ...string) func(context.Context) (string, erro
 
 // stopPods removes all pods through the runtime, which tidies up best. Where it does not run, stopRest ends what is left.
 func (c *cluster) stopPods(ctx context.Context, kube string) (string, error) {
-	if _, err := os.Stat(kube); err != nil || runtimeReady(ctx) != nil {
+	runtime, err := c.processes("containerd")
+	if err != nil {
+		return "", err
+	}
+	_, running := leaderOf(runtime)
+	if _, err := os.Stat(kube); err != nil || !running {
 		return "", nil
 	}
 	// A pod that resists is no reason to leave the cluster half stopped.
@@ -128,25 +133,12 @@ func inContainer(cgroups string, ids map[string]bool) bool {
 	return false
 }
 
-// closeNetwork takes back the rules of the packet filter.
-func closeNetwork(ctx context.Context, kube string) error {
-	for _, rule := range networkRules() {
-		for {
-			if _, err := output(ctx, "iptables", rule.args("-D")...); err != nil {
-				break // there is none, or no more
-			}
-		}
-	}
-	if _, err := os.Stat(kube); err != nil {
-		return nil
-	}
-	// It complains about modules that are not loaded, and has done its work all the same.
-	_, _ = output(ctx, kube, "kube-proxy", "--cleanup")
-	return ctx.Err()
-}
-
 func (c *cluster) removeState(context.Context) (string, error) {
-	for _, dir := range []string{runDir, c.path("kubelet"), c.path("pod-logs"), c.path("etcd"), c.path("kubeconfig")} {
+	// The engine mounts its folder onto itself.
+	if err := unmountAll(c.path("docker")); err != nil {
+		return "", err
+	}
+	for _, dir := range []string{runDir, c.path("kubelet"), c.path("pod-logs"), c.path("etcd"), c.path("etcd.broken"), c.path("kubeconfig")} {
 		if err := removeTree(dir); err != nil {
 			return "", err
 		}

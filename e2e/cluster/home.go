@@ -147,3 +147,22 @@ func isSource(path string) bool {
 	}
 	return strings.HasSuffix(path, ".go") || path == "go.mod" || path == "go.sum"
 }
+
+// until repeats an attempt until it succeeds.
+func until(ctx context.Context, patience time.Duration, attempt func(context.Context) error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		once, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := attempt(once)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("gave up after %s: %w", patience, err)
+		}
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

@@ -12,17 +12,24 @@ import (
 // removeTree removes a folder for good: whatever is still mounted in it is unmounted first, so that no other file system's
 // content is removed through it.
 func removeTree(dir string) error {
+	if err := unmountAll(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// unmountAll unmounts all that is mounted at or below a folder.
+func unmountAll(dir string) error {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
-	mounts := mountsBelow(string(data), dir)
-	for _, mount := range mounts {
+	for _, mount := range mountsBelow(string(data), dir) {
 		if err := syscall.Unmount(mount, syscall.MNT_DETACH); err != nil {
 			return fmt.Errorf("unmount %s: %w", mount, err)
 		}
 	}
-	return os.RemoveAll(dir)
+	return nil
 }
 
 // mountsBelow lists the mount points at or below a folder, the last mounted first.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,9 @@ type part struct {
 	orphans bool
 	grace   time.Duration // from the polite signal to the hard one; 0 means 10 s
 }
+
+// errEnded is the failure of a part that did not stay.
+var errEnded = errors.New("ended by itself")
 
 // partError is a failure of a part with the place of its log.
 type partError struct {
@@ -140,7 +144,7 @@ func (c *cluster) await(ctx context.Context, p part, leader process) error {
 			return nil
 		}
 		if !alive(leader.pid) {
-			return fmt.Errorf("%s ended by itself", p.name)
+			return fmt.Errorf("%s %w", p.name, errEnded)
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s is not ready after %s: %w", p.name, patience, err)

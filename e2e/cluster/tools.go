@@ -7,8 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -49,10 +49,18 @@ func stream(ctx context.Context, out io.Writer, name string, args ...string) err
 	return nil
 }
 
-// logged runs a long job with its output in a log file, and ends it with the context.
+// logged runs a long job with its output in a log file, and ends it and all its children with the context. It bears marks as
+// a part does: when a driver is killed, the next one finds the job that goes on, and ends it.
 func (c *cluster) logged(ctx context.Context, log string, env []string, dir, name string, args ...string) error {
 	program, err := lookPath(name)
 	if err != nil {
+		return err
+	}
+	old, err := c.processes(log)
+	if err != nil {
+		return err
+	}
+	if err := c.stop(ctx, old, time.Second); err != nil {
 		return err
 	}
 	path := c.path("log", log+".log")
@@ -62,7 +70,9 @@ func (c *cluster) logged(ctx context.Context, log string, env []string, dir, nam
 	}
 	defer out.Close()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(env, marks(log, c.home, "")...), out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		return &partError{fmt.Errorf("%s: %w", name, err), path}
@@ -73,60 +83,6 @@ func (c *cluster) logged(ctx context.Context, log string, env []string, dir, nam
 func tail(text string, n int) string {
 	text = strings.TrimSpace(text)
 	return text[max(0, len(text)-n):]
-}
-
-// packages are those of Debian that the cluster is made of. kubectl is not among them: nothing here needs it.
-var packages = []string{
-	"ca-certificates", "containerd", "runc", "containernetworking-plugins", "iptables", "conntrack", "iproute2", "mount",
-	"docker-registry", "docker.io", "debootstrap", "busybox-static",
-}
-
-// installPackages installs those that are missing.
-func (c *cluster) installPackages(ctx context.Context) (string, error) {
-	missing, err := missingPackages(ctx)
-	if err != nil {
-		return "", err
-	}
-	if len(missing) == 0 {
-		return "all there", nil
-	}
-	env := append(baseEnv(c.getenv), "DEBIAN_FRONTEND=noninteractive")
-	wait := "-oDPkg::Lock::Timeout=300" // a fresh machine may just run its own first update
-	if err := c.logged(ctx, "apt-update", env, c.home, "apt-get", wait, "-q", "update"); err != nil {
-		return "", err
-	}
-	args := append([]string{wait, "-q", "-y", "--no-install-recommends", "install"}, missing...)
-	if err := c.logged(ctx, "apt-install", env, c.home, "apt-get", args...); err != nil {
-		return "", err
-	}
-	return "installed " + strings.Join(missing, " "), quietServices(ctx, missing)
-}
-
-func missingPackages(ctx context.Context) ([]string, error) {
-	// The exit code only says that one of them is unknown.
-	out, err := output(ctx, "dpkg-query", append([]string{"-W", "-f=${Package} ${db:Status-Status}\n"}, packages...)...)
-	if err != nil && ctx.Err() != nil {
-		return nil, err
-	}
-	return missingIn(out, packages), nil
-}
-
-// missingIn reads lines of "package status".
-func missingIn(listing string, wanted []string) []string {
-	lines := strings.Split(listing, "\n")
-	return slices.DeleteFunc(slices.Clone(wanted), func(name string) bool {
-		return slices.Contains(lines, name+" installed")
-	})
-}
-
-// quietServices stops the registry that Debian starts right after installing it: it would hold port 5000, which tutorials
-// forward. The services of containerd and Docker disturb nobody.
-func quietServices(ctx context.Context, installed []string) error {
-	if _, err := os.Stat("/run/systemd/system"); err != nil || !slices.Contains(installed, "docker-registry") {
-		return nil
-	}
-	_, err := output(ctx, "systemctl", "disable", "--now", "docker-registry.service")
-	return err
 }
 
 // buildKube builds the Kubernetes binary, unless one of the same sources is there.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -116,7 +115,7 @@ func (s *session) settings(context.Context) (string, error) {
 func (s *session) control() []step {
 	etcd, apiserver, controllers, scheduler := s.controlPlane(s.kube)
 	return []step{
-		{etcd.name, []string{"kubernetes binary", "settings"}, s.part(etcd)},
+		{etcd.name, []string{"kubernetes binary", "settings"}, func(ctx context.Context) (string, error) { return s.store(ctx, etcd) }},
 		{apiserver.name, []string{etcd.name}, s.part(apiserver)},
 		{controllers.name, []string{apiserver.name}, s.part(controllers)},
 		{scheduler.name, []string{apiserver.name}, s.part(scheduler)},
@@ -141,6 +140,23 @@ func (s *session) nodeSteps() []step {
 		{"registry", []string{"packages", "settings"}, s.part(s.registryPart())},
 		{"engine", []string{runtime.name, "network"}, s.engine},
 	}
+}
+
+// store starts etcd. It writes without waiting for the disk, so the data may be of no use after a power cut: then the cluster
+// begins empty rather than not at all.
+func (s *session) store(ctx context.Context, etcd part) (string, error) {
+	note, err := s.run(ctx, etcd)
+	if !errors.Is(err, errEnded) {
+		return note, err
+	}
+	data := s.path("etcd")
+	if err := errors.Join(removeTree(data+".broken"), os.Rename(data, data+".broken")); err != nil {
+		return "", err
+	}
+	if _, err := s.run(ctx, etcd); err != nil {
+		return "", err
+	}
+	return "started empty: the data could not be read and is now in " + data + ".broken", nil
 }
 
 // objects puts what clients look for into the cluster; system namespaces come a moment after the API server.
@@ -219,118 +235,4 @@ func (s *session) engine(ctx context.Context) (string, error) {
 		return "one of this machine answers", nil
 	}
 	return s.run(ctx, s.enginePart())
-}
-
-// fill puts the base images where they are asked for.
-func (s *session) fill() []step {
-	layers := []string{"busybox layer", "debian layer", "python layer", "go layer"}
-	return []step{
-		{"images in registry", append([]string{"registry"}, layers...), s.fillRegistry},
-		{"images in engine", []string{"engine", "images in registry"}, s.fillEngine},
-	}
-}
-
-func (s *session) baseImages() ([]built, error) {
-	var all []built
-	for _, r := range recipes() {
-		image, err := makeImage(r, s.blobs)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, image)
-	}
-	return all, nil
-}
-
-func (s *session) fillEngine(ctx context.Context) (string, error) {
-	all, err := s.baseImages()
-	if err != nil {
-		return "", err
-	}
-	mine, err := s.processes("dockerd")
-	if err != nil {
-		return "", err
-	}
-	_, ours := leaderOf(mine)
-	return loadImages(ctx, newEngine(), ours, all)
-}
-
-func (s *session) fillRegistry(ctx context.Context) (string, error) {
-	all, err := s.baseImages()
-	if err != nil {
-		return "", err
-	}
-	local, pushed := registry{"http://" + registryHost}, 0
-	for _, image := range all {
-		for _, name := range image.names {
-			fresh, err := local.push(ctx, image, name)
-			if err != nil {
-				return "", fmt.Errorf("push %s: %w", name, err)
-			}
-			if fresh {
-				pushed++
-			}
-		}
-	}
-	if pushed == 0 {
-		return "all there", nil
-	}
-	return fmt.Sprintf("%d pushed", pushed), nil
-}
-
-// until repeats an attempt until it succeeds.
-func until(ctx context.Context, patience time.Duration, attempt func(context.Context) error) error {
-	deadline := time.Now().Add(patience)
-	for {
-		once, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := attempt(once)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("gave up after %s: %w", patience, err)
-		}
-		if err := wait(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
-	}
-}
-
-// openNetwork lets the host route for pods. Docker closes forwarding for all but its own networks, so ours is opened by name.
-func openNetwork(ctx context.Context) (string, error) {
-	forward := "/proc/sys/net/ipv4/ip_forward"
-	if data, err := os.ReadFile(filepath.Clean(forward)); err != nil || strings.TrimSpace(string(data)) != "1" {
-		if err := os.WriteFile(forward, []byte("1\n"), 0o644); err != nil {
-			return "", err
-		}
-	}
-	for _, rule := range networkRules() {
-		if _, err := output(ctx, "iptables", rule.args("-C")...); err == nil {
-			continue
-		}
-		if _, err := output(ctx, "iptables", rule.args("-I")...); err != nil {
-			return "", err
-		}
-	}
-	return "", nil
-}
-
-// rule is one rule of the packet filter.
-type rule struct {
-	table, chain string
-	match        []string
-}
-
-func networkRules() []rule {
-	return []rule{
-		{"filter", "FORWARD", []string{"-s", podRange, "-j", "ACCEPT"}},
-		{"filter", "FORWARD", []string{"-d", podRange, "-j", "ACCEPT"}},
-		{"nat", "POSTROUTING", []string{"-s", podRange, "!", "-d", podRange, "-j", "MASQUERADE"}},
-	}
-}
-
-// args is the command line that checks (-C), inserts (-I) or deletes (-D) the rule.
-func (r rule) args(verb string) []string {
-	return append([]string{"-w", "-t", r.table, verb, r.chain, "-m", "comment", "--comment", contextName}, r.match...)
 }
