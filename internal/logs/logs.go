@@ -21,8 +21,8 @@ type Source interface {
 	Logs(ctx context.Context, namespace, pod string, o *corev1.PodLogOptions) (io.ReadCloser, error)
 }
 
-// Selection says which containers of a pod are ours; *kube.Selection has it.
-type Selection interface {
+// selection says which containers of a pod are ours.
+type selection interface {
 	Members(pod *corev1.Pod) []kube.Member
 }
 
@@ -48,7 +48,9 @@ func New(source Source, o Options, sink event.Sink) *Tailer {
 }
 
 // Select replaces the selection. A container that was followed before is followed to its end.
-func (t *Tailer) Select(sel Selection) {
+func (t *Tailer) Select(sel *kube.Selection) { t.choose(sel) }
+
+func (t *Tailer) choose(sel selection) {
 	t.post(func(s *state) {
 		s.sel = sel
 		for _, pod := range s.pods {
@@ -115,7 +117,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 
 // state is what one session knows. The goroutine of Run owns it.
 type state struct {
-	sel   Selection
+	sel   selection
 	pods  map[types.UID]*corev1.Pod
 	tails map[key]*tail
 	since time.Time
