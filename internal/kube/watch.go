@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -108,7 +109,13 @@ func follow(ctx context.Context, lw cache.ListerWatcher, kind runtime.Object, li
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := &refusals{ListerWatcherWithContext: cache.ToListerWatcherWithContext(lw), lw: lw, stop: cancel}
-	cache.NewReflectorWithOptions(watched, kind, &feed{tell: tell, listed: listed, known: map[string]metav1.Object{}}, cache.ReflectorOptions{
+	store := &feed{tell: tell, known: map[string]metav1.Object{}, listed: func() {
+		watched.allowed.Store(true)
+		if listed != nil {
+			listed()
+		}
+	}}
+	cache.NewReflectorWithOptions(watched, kind, store, cache.ReflectorOptions{
 		Name: "skiff",
 		// The default waits up to 30 s, in which a restarted API server has long been back.
 		Backoff: &wait.Backoff{Duration: 100 * time.Millisecond, Cap: 2 * time.Second, Steps: 20, Factor: 2, Jitter: 0.2},
@@ -119,11 +126,13 @@ func follow(ctx context.Context, lw cache.ListerWatcher, kind runtime.Object, li
 	return nil
 }
 
-// refusals ends the watch at an answer that stays the same however often it is asked.
+// refusals ends the watch at an answer that stays the same however often it is asked. After a first complete list such
+// an answer means something else: an API server that is just starting refuses everybody.
 type refusals struct {
 	cache.ListerWatcherWithContext
-	lw   cache.ListerWatcher
-	stop context.CancelCauseFunc
+	lw      cache.ListerWatcher
+	stop    context.CancelCauseFunc
+	allowed atomic.Bool
 }
 
 // ListWithContext is part of cache.ListerWatcherWithContext.
@@ -153,7 +162,7 @@ func (r *refusals) IsWatchListSemanticsUnSupported() bool {
 }
 
 func (r *refusals) look(err error) {
-	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) {
+	if !r.allowed.Load() && (apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err)) {
 		r.stop(err)
 	}
 }
@@ -206,9 +215,7 @@ func (f *feed) Replace(list []any, _ string) error {
 			f.tell(m, false)
 		}
 	}
-	if f.listed != nil {
-		f.listed()
-	}
+	f.listed()
 	return nil
 }
 

@@ -1,0 +1,56 @@
+package deploy_test
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/skiff-dev/skiff/internal/deploy"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/kube"
+)
+
+// heard keeps what a deployer tells.
+type heard struct {
+	mu     sync.Mutex
+	events []event.Event
+}
+
+// Send is part of event.Sink.
+func (h *heard) Send(e event.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, e)
+}
+
+// actions is what happened to which object since the last call, sorted.
+func (h *heard) actions() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, e := range h.events {
+		if a, ok := e.(event.Applied); ok {
+			all = append(all, a.Action+" "+a.Object)
+		}
+	}
+	h.events = nil
+	slices.Sort(all)
+	return all
+}
+
+// warnings is what a user is warned of.
+func (h *heard) warnings() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, e := range h.events {
+		if n, ok := e.(event.Note); ok && n.Warn {
+			all = append(all, n.Text)
+		}
+	}
+	return all
+}
+
+func session(c *kube.Cluster) (*deploy.Deployer, *heard) {
+	h := &heard{}
+	return deploy.New(c, deploy.Options{Project: "boats", Owner: "ann@here:/boats"}, h), h
+}
