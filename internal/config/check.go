@@ -70,7 +70,7 @@ func (c *checker) value(n *yaml.Node, f *field, k kind, path string, lax bool) b
 	switch k {
 	case isObject:
 		if n.Kind != yaml.MappingNode {
-			return c.wrong(n, path, "a mapping", fmt.Sprintf("write its settings below %q, indented, or {} for none", last(path)))
+			return c.wrong(n, path, "a mapping", c.mappingHint(n, f, last(path)))
 		}
 		c.object(n, f, path, lax || c.open(path))
 	case isFree, isFlat:
@@ -83,6 +83,13 @@ func (c *checker) value(n *yaml.Node, f *field, k kind, path string, lax bool) b
 		return c.scalar(n, k, path)
 	}
 	return true
+}
+
+func (c *checker) mappingHint(n *yaml.Node, f *field, key string) string {
+	if f.kids[n.Value].at(c.version) == isObject {
+		return fmt.Sprintf("write \"%s: {%s: {}}\"", key, n.Value)
+	}
+	return fmt.Sprintf("write its settings below %q, indented, or {} for none", key)
 }
 
 // open tells whether Skaffold takes unknown keys at this place: it reads these blocks through Kubernetes' own decoder.
@@ -102,7 +109,11 @@ func (c *checker) list(n *yaml.Node, f *field, member kind, path string, lax boo
 	for i, m := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if isNull(m) && member != isString {
-			c.doc.fault(m, fmt.Sprintf("%s is empty", at), `remove the "-", or write the item after it`)
+			dash := *m
+			if dash.Value == "" && dash.Column > 1 {
+				dash.Column--
+			}
+			c.doc.fault(&dash, fmt.Sprintf("%s is empty", at), `remove the "-", or write the item after it`)
 			continue
 		}
 		if c.value(m, f, member, at, lax) {
@@ -149,7 +160,9 @@ func (c *checker) scalar(n *yaml.Node, k kind, path string) bool {
 }
 
 func (c *checker) wrong(n *yaml.Node, path, want, hint string) bool {
-	c.doc.fault(n, fmt.Sprintf("%s must be %s, not %s", path, want, describe(n)), hint)
+	if !c.doc.broken[n] { // else its own fault is reported
+		c.doc.fault(n, fmt.Sprintf("%s must be %s, not %s", path, want, describe(n)), hint)
+	}
 	return false
 }
 

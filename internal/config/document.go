@@ -38,6 +38,7 @@ type document struct {
 	index   int // in its file, from 0
 	faults  diag.List
 	notes   diag.List
+	useless bool                // nothing can be read from it
 	broken  map[*yaml.Node]bool // mappings that lost a faulty member: what they lack now is no fault of its own
 }
 

@@ -41,13 +41,15 @@ type loader struct {
 	seen    map[place]*visit
 	names   map[string]*Config // by metadata.name
 	faults  diag.List
+
+	incomplete bool // a file or a document could not be had: what seems to be missing may stand there
 }
 
 // file is a project file whose documents have the latest version.
 type file struct {
 	name, path, dir string
 	docs            []*document
-	broken          bool // no document of it can be used
+	broken          bool // a document of it cannot be used
 }
 
 // open parses a file, checks its documents against their versions and brings them to the latest.
@@ -58,16 +60,20 @@ func (l *loader) open(in input, dir string) *file {
 		l.project.Files = append(l.project.Files, in.path)
 	}
 	docs, faults := parse(in)
-	if len(faults) == 0 {
-		for _, d := range docs {
+	for _, d := range docs {
+		if !d.useless {
 			l.identify(d)
+		}
+		if d.useless {
 			faults = append(faults, d.faults...)
+			f.broken = true
 		}
 	}
 	l.faults = append(l.faults, faults...)
-	if f.broken = len(faults) > 0; f.broken {
-		return f
+	if f.broken = f.broken || len(docs) == 0; f.broken {
+		l.incomplete = true
 	}
+	docs = slices.DeleteFunc(docs, func(d *document) bool { return d.useless })
 	for _, d := range docs {
 		(&checker{doc: d, format: l.format, version: d.version}).checkRoot()
 		d.migrate()
@@ -82,7 +88,7 @@ func (l *loader) open(in input, dir string) *file {
 func (l *loader) identify(d *document) {
 	n := get(d.root, "apiVersion")
 	if value(n) == "" {
-		d.fault(d.root, "apiVersion is missing", `write "apiVersion: `+Latest()+`" as the first line`)
+		d.refuse(d.root, "apiVersion is missing", `write "apiVersion: `+Latest()+`" as the first line`)
 		return
 	}
 	name, ok := strings.CutPrefix(n.Value, prefix)
@@ -94,10 +100,16 @@ func (l *loader) identify(d *document) {
 	hint := `the latest is "` + Latest() + `"`
 	if _, known := l.format.order[n.Value]; known {
 		hint = fmt.Sprintf("write %q", prefix+n.Value)
-	} else if best := nearest(name, l.format.versions); best != "" {
+	} else if best := nearest(name, newestFirst(l.format.versions)); best != "" {
 		hint = fmt.Sprintf("did you mean %q? the latest is %q", prefix+best, Latest())
 	}
-	d.fault(n, fmt.Sprintf("apiVersion %q is not known", short(n.Value)), hint)
+	d.refuse(n, fmt.Sprintf("apiVersion %q is not known", short(n.Value)), hint)
+}
+
+func newestFirst(versions []string) []string {
+	versions = slices.Clone(versions)
+	slices.Reverse(versions)
+	return versions
 }
 
 // sameNames refuses two documents of a file with one name: "requires" could not tell them apart.
@@ -142,13 +154,13 @@ func (l *loader) finish(root *file) {
 	if len(configs) == 1 {
 		configs[0].standAlone()
 	}
-	if len(configs) == 0 && len(l.faults) == 0 {
+	if len(configs) == 0 && len(l.faults) == 0 && len(l.options.Modules) > 0 {
 		l.faults = append(l.faults, l.noModule())
 	}
 	if l.options.Command == "diagnose" || l.options.Command == "inspect" {
 		return
 	}
-	v := &validator{configs: configs, command: l.options.Command}
+	v := &validator{configs: configs, command: l.options.Command, incomplete: l.incomplete}
 	v.all()
 	l.faults = append(l.faults, v.faults...)
 }
@@ -188,16 +200,6 @@ func essence(s string) string {
 		return last(head) + tail
 	}
 	return s
-}
-
-func nearest(word string, words []string) string {
-	best, distance := "", 1+min(2, len(word)/4)
-	for _, w := range words {
-		if d := edits(strings.ToLower(word), strings.ToLower(w)); d < distance || d == distance && best == "" {
-			best, distance = w, d
-		}
-	}
-	return best
 }
 
 // shownPath is a path as messages name it: relative where it lies below the working folder or beside it.

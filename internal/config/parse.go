@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -19,53 +18,60 @@ const (
 	maxNodes = 200_000 // after aliases are expanded
 )
 
-// parse turns the bytes of a file into documents: YAML with positions, no aliases, no helper keys.
+// parse turns the bytes of a file into documents: YAML with positions, no aliases, no helper keys. A fault of the whole
+// file leaves no documents; the faults of a document are in it.
 func parse(in input) ([]*document, diag.List) {
 	data, bad := clean(in)
 	if bad != nil {
 		return nil, diag.List{bad}
 	}
 	src := newSource(in.name, data)
-	var docs []*document
+	nodes, err := decodeAll(data)
+	if err != nil {
+		return nil, diag.List{syntaxFault(src, err)}
+	}
+	if len(nodes) == 0 {
+		return nil, diag.List{{Pos: diag.Pos{File: in.name}, What: "the file holds nothing but comments", Hint: "write one with: skiff init", Code: diag.CodeConfig}}
+	}
+	docs := make([]*document, len(nodes))
+	for i, n := range nodes {
+		docs[i] = &document{source: src, root: n, index: i}
+		docs[i].tidy()
+	}
+	return docs, nil
+}
+
+func decodeAll(data []byte) ([]*yaml.Node, error) {
+	var nodes []*yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var n yaml.Node
 		err := decoder.Decode(&n)
 		if errors.Is(err, io.EOF) {
-			break
+			return nodes, nil
 		}
 		if err != nil {
-			return nil, diag.List{syntaxFault(src, err)}
+			return nil, err
 		}
-		d := &document{source: src, root: &n, index: len(docs)}
+		root := &n
 		if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-			d.root = n.Content[0]
+			root = n.Content[0]
 		}
-		docs = append(docs, d)
+		nodes = append(nodes, root)
 	}
-	if len(docs) == 0 {
-		return nil, diag.List{{Pos: diag.Pos{File: in.name}, What: "the file holds nothing but comments", Hint: "write one with: skiff init", Code: diag.CodeConfig}}
-	}
-	var faults diag.List
-	for _, d := range docs {
-		d.tidy()
-		faults = append(faults, d.faults...)
-	}
-	return docs, faults
 }
 
 // tidy checks what holds for every mapping, drops helper keys and puts the target in the place of every alias.
 func (d *document) tidy() {
 	if isNull(d.root) {
-		d.fault(d.root, fmt.Sprintf("document %d of the file is empty", d.index+1), `remove the "---" that opens it`)
+		d.refuse(d.root, fmt.Sprintf("document %d of the file is empty", d.index+1), `remove the "---" that opens it`)
 		return
 	}
-	if d.root.Kind == yaml.AliasNode || d.root.Kind != yaml.MappingNode {
-		d.fault(d.root, fmt.Sprintf("the document must be a mapping, not %s", describe(d.root)), `start with "apiVersion: `+Latest()+`"`)
+	if d.root.Kind != yaml.MappingNode {
+		d.refuse(d.root, fmt.Sprintf("the document must be a mapping, not %s", describe(d.root)), `start with "apiVersion: `+Latest()+`"`)
 		return
 	}
-	d.keys(d.root, 0)
-	if len(d.faults) > 0 {
+	if d.keys(d.root, 0); d.useless {
 		return
 	}
 	kept := d.root.Content[:0:0]
@@ -79,10 +85,16 @@ func (d *document) tidy() {
 	d.root = x.expand(d.root, 0)
 }
 
-// keys refuses keys that are written twice, keys that are no text, and nesting without end.
+// refuse adds a fault after which there is nothing more to say about the document.
+func (d *document) refuse(n *yaml.Node, what, hint string) {
+	d.useless = true
+	d.fault(n, what, hint)
+}
+
+// keys refuses keys that are written twice, keys that are no text, and nesting without end. What it refuses it drops.
 func (d *document) keys(n *yaml.Node, depth int) {
 	if depth > maxDepth {
-		d.fault(n, fmt.Sprintf("the file is nested deeper than %d levels", maxDepth), "check the indentation and the brackets above this line")
+		d.refuse(n, fmt.Sprintf("the file is nested deeper than %d levels", maxDepth), "check the indentation and the brackets above this line")
 		return
 	}
 	if n.Kind != yaml.MappingNode {
@@ -91,6 +103,7 @@ func (d *document) keys(n *yaml.Node, depth int) {
 		}
 		return
 	}
+	kept := make([]*yaml.Node, 0, len(n.Content))
 	seen := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
@@ -108,6 +121,11 @@ func (d *document) keys(n *yaml.Node, depth int) {
 		}
 		seen[k.Value] = k
 		d.keys(n.Content[i+1], depth+1)
+		kept = append(kept, k, n.Content[i+1])
+	}
+	if len(kept) < len(n.Content) {
+		d.markBroken(n)
+		n.Content = kept
 	}
 }
 
@@ -125,7 +143,7 @@ func (x *expander) expand(n *yaml.Node, depth int) *yaml.Node {
 	}
 	if x.nodes > maxNodes || depth > maxDepth {
 		x.full = true
-		x.doc.fault(n, fmt.Sprintf("the aliases of the file stand for more than %d values or %d levels", maxNodes, maxDepth), "write the repeated parts out, or split the file into modules")
+		x.doc.refuse(n, fmt.Sprintf("the aliases of the file stand for more than %d values or %d levels", maxNodes, maxDepth), "write the repeated parts out, or split the file into modules")
 		return n
 	}
 	if n.Kind == yaml.AliasNode {
@@ -133,6 +151,9 @@ func (x *expander) expand(n *yaml.Node, depth int) *yaml.Node {
 	}
 	c := *n
 	c.Anchor = ""
+	if x.doc.broken[n] {
+		x.doc.markBroken(&c)
+	}
 	c.Content = make([]*yaml.Node, 0, len(n.Content))
 	if n.Kind != yaml.MappingNode {
 		for _, m := range n.Content {
@@ -205,29 +226,4 @@ func short(s string) string {
 		return string(r[:37]) + "..."
 	}
 	return s
-}
-
-// syntaxFault gives an error of the YAML parser a place, a line and a next step.
-func syntaxFault(src *source, err error) *diag.Error {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
-	if m := regexp.MustCompile(`^line (\d+): (.*)$`).FindStringSubmatch(message); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		message = m[2]
-	}
-	for at := line; at <= line+1 && at >= 1 && at <= len(src.lines); at++ {
-		text := src.lines[at-1]
-		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
-		if tab := strings.IndexByte(indent, '\t'); tab >= 0 {
-			return src.fault(at, tab+1, 1, "a tab is used for indentation", "indent with spaces")
-		}
-	}
-	hint := "check the indentation, the colons and the quotes at and just above this line"
-	if line >= 1 && line <= len(src.lines) && strings.Contains(src.lines[line-1], "{{") {
-		hint = `put a value that holds "{{" in quotes`
-	}
-	if strings.Contains(message, "unknown anchor") {
-		hint = "define the anchor above its first use, in the same document"
-	}
-	return src.fault(line, 0, 0, "the YAML cannot be read: "+message, hint)
 }

@@ -31,7 +31,7 @@ func patchHint(op, problem string) string {
 		return "use add, remove, replace, move, copy or test"
 	case strings.Contains(problem, "begin"):
 		return `write the path from the top of the document: /build/artifacts/0/context`
-	case op == "replace" && strings.Contains(problem, "has no"):
+	case op == "replace" && strings.Contains(problem, `has no "`):
 		return `write "op: add": a default that the file does not write cannot be replaced`
 	}
 	return "correct the path; list positions count from 0, and image=NAME picks by value"

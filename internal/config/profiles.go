@@ -146,11 +146,11 @@ func (l *loader) sameContext(d *document, a active) {
 
 // unknownProfiles refuses names after -p that no document knows: a typing slip must not run the wrong thing.
 func (l *loader) unknownProfiles(name string) {
+	if l.incomplete {
+		return // the profile may well be in what could not be read
+	}
 	var known []string
 	for _, path := range sortedKeys(l.files) {
-		if l.files[path].broken {
-			return // a profile may well be in it
-		}
 		for _, d := range l.files[path].docs {
 			for _, p := range items(get(d.root, "profiles")) {
 				known = append(known, value(get(p, "name")))

@@ -128,6 +128,7 @@ func (l *loader) target(c *Config, r *Requirement, index int) *file {
 			path = append(path, key)
 		}
 		l.faults = append(l.faults, c.Fault(what, hint, path...))
+		l.incomplete = true
 		return nil
 	}
 	hint := `clone it beside this project and name it with "path"`
@@ -200,5 +201,5 @@ func (l *loader) noModule() *diag.Error {
 			return configError(what, fmt.Sprintf("did you mean %q?", best))
 		}
 	}
-	return configError(what, "there is: "+strings.Join(names, ", "))
+	return configError(what, "choose from: "+strings.Join(names, ", "))
 }

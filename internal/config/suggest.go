@@ -10,19 +10,19 @@ import (
 
 // unknown reports a key that the version does not have at this place, with the best next step that the table knows.
 func (c *checker) unknown(key *yaml.Node, parent *field, path string) {
-	place := path
-	if place == "" {
-		place = "the top level"
+	place := "in " + path
+	if path == "" {
+		place = "at the top level"
 	}
 	here := prefix + c.format.versions[c.version]
 	if kid := parent.kids[key.Value]; kid != nil {
 		first, final := kid.ages[0].first, kid.ages[len(kid.ages)-1].last
 		if first > c.version {
 			since := prefix + c.format.versions[first]
-			c.doc.fault(key, fmt.Sprintf("field %q in %s came with %s; this file is %s", key.Value, place, since, here), fmt.Sprintf(`set "apiVersion: %s" or newer`, since))
+			c.doc.fault(key, fmt.Sprintf("field %q %s came with %s; this file is %s", key.Value, place, since, here), fmt.Sprintf(`set "apiVersion: %s" or newer`, since))
 			return
 		}
-		what := fmt.Sprintf("field %q in %s went away after %s; this file is %s", key.Value, place, prefix+c.format.versions[final], here)
+		what := fmt.Sprintf("field %q %s went away after %s; this file is %s", key.Value, place, prefix+c.format.versions[final], here)
 		hint := "remove it"
 		if now := successor(path, key.Value); now != "" {
 			hint = fmt.Sprintf("write %s instead", now)
@@ -30,11 +30,11 @@ func (c *checker) unknown(key *yaml.Node, parent *field, path string) {
 		c.doc.fault(key, what, hint)
 		return
 	}
-	c.doc.fault(key, fmt.Sprintf("unknown field %q in %s", key.Value, place), c.suggest(key.Value, parent, place))
+	c.doc.fault(key, fmt.Sprintf("unknown field %q %s", key.Value, place), c.suggest(key.Value, parent, path))
 }
 
 // suggest is the nearest field: a slip of the keyboard, the same key one level below or above, else the list of keys.
-func (c *checker) suggest(key string, parent *field, place string) string {
+func (c *checker) suggest(key string, parent *field, path string) string {
 	var keys []string
 	for k, kid := range parent.kids {
 		if kid.at(c.version) != "" && k != "-" {
@@ -42,13 +42,7 @@ func (c *checker) suggest(key string, parent *field, place string) string {
 		}
 	}
 	sort.Strings(keys)
-	best, distance := "", 1+min(2, len(key)/4)
-	for _, k := range keys {
-		if d := edits(strings.ToLower(key), strings.ToLower(k)); d < distance || d == distance && best == "" && d <= 2 {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
+	if best := nearest(key, keys); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	for _, k := range keys {
@@ -60,7 +54,7 @@ func (c *checker) suggest(key string, parent *field, place string) string {
 		return fmt.Sprintf("did you mean the top-level %q? check the indentation", key)
 	}
 	if len(keys) == 0 {
-		return fmt.Sprintf("%s has no fields; remove it or write {}", place)
+		return fmt.Sprintf("%s has no fields; remove it or write {}", path)
 	}
 	return "it can have: " + strings.Join(keys, ", ")
 }
@@ -81,6 +75,37 @@ func successor(path, key string) string {
 		return ""
 	}
 	return where[key]
+}
+
+// nearest is the word that was probably meant, "" where none is near: few edits away, or the word without some letters.
+func nearest(word string, words []string) string {
+	best, distance := "", 2+min(1, len(word)/8)
+	for _, w := range words {
+		if d := edits(strings.ToLower(word), strings.ToLower(w)); d <= distance && d*2 < len(word) && (best == "" || d < distance) {
+			best, distance = w, d
+		}
+	}
+	if best != "" || len(word) < 3 {
+		return best
+	}
+	for _, w := range words {
+		if w != "" && word[0] == w[0] && within(word, w) {
+			return w
+		}
+	}
+	return ""
+}
+
+// within tells whether all letters of a stand in b, in that order.
+func within(a, b string) bool {
+	for _, r := range a {
+		_, rest, ok := strings.Cut(b, string(r))
+		if !ok {
+			return false
+		}
+		b = rest
+	}
+	return true
 }
 
 // edits is how many letters must be added, dropped, replaced or swapped to make b from a.

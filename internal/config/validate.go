@@ -13,6 +13,8 @@ type validator struct {
 	configs []*Config
 	command string
 	faults  diag.List
+
+	incomplete bool // there is more than these configs, but it could not be read
 }
 
 func (v *validator) all() {

@@ -74,10 +74,10 @@ func (v *validator) graph(nodes []need, word string) {
 	}
 	for _, n := range nodes {
 		for _, e := range n.edges {
-			if e.to == "" || byName[e.to] != nil {
+			if e.to == "" || byName[e.to] != nil || v.incomplete {
 				continue
 			}
-			hint := "there is: " + strings.Join(names, ", ")
+			hint := "choose from: " + strings.Join(names, ", ")
 			if best := nearest(e.to, names); best != "" {
 				hint = fmt.Sprintf("did you mean %q?", best)
 			}
