@@ -9,11 +9,12 @@ import (
 
 // Options says how the text looks. The zero value is plain text without colour.
 type Options struct {
-	Color      bool
-	Timestamps bool     // the time in front of every line, as --timestamps asks
-	Mute       []string // stages whose output is not shown unless they fail: "build", "deploy", "status-check", or "all"
-	Prefix     string   // of log lines: "container" (also when empty), "podAndContainer", "auto", "none"; deploy.logs.prefix
-	JSONFields []string // fields of log lines that are JSON objects; deploy.logs.jsonParse
+	Color       bool
+	Timestamps  bool     // the time in front of every line, as --timestamps asks
+	StageErrors bool     // show why a stage failed; a command that ends with its failure shows it itself
+	Mute        []string // stages whose output is not shown unless they fail: "build", "deploy", "status-check", or "all"
+	Prefix      string   // of log lines: "container" (also when empty), "podAndContainer", "auto", "none"; deploy.logs.prefix
+	JSONFields  []string // fields of log lines that are JSON objects; deploy.logs.jsonParse
 }
 
 // Text writes what comes from sub as lines for people until the bus is closed. A writer that fails ends the writing, not the

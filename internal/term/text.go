@@ -110,9 +110,9 @@ func (p *printer) stageStarted(at time.Time, e event.StageStarted) {
 func (p *printer) stageEnded(at time.Time, e event.StageEnded) {
 	switch {
 	case errors.Is(e.Err, context.Canceled):
-	case e.Err != nil:
+	case e.Err != nil && p.StageErrors:
 		p.failure(at, e.Err)
-	case e.Stage == event.Status:
+	case e.Err == nil && e.Stage == event.Status:
 		p.line(at, green, "Everything runs (%s)", took(e.Took))
 	}
 }

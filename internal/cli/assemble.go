@@ -1,0 +1,308 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/deploy"
+	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/engine"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/forward"
+	"github.com/skiff-dev/skiff/internal/image"
+	builders "github.com/skiff-dev/skiff/internal/image/all"
+	"github.com/skiff-dev/skiff/internal/image/docker"
+	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/pipeline"
+	"github.com/skiff-dev/skiff/internal/render"
+	sources "github.com/skiff-dev/skiff/internal/render/all"
+	"github.com/skiff-dev/skiff/internal/status"
+	"github.com/skiff-dev/skiff/internal/tag"
+	"github.com/skiff-dev/skiff/internal/tree"
+)
+
+// rooms is what lives as long as the session: connections and what was learned over them.
+type rooms struct {
+	project  *config.Project
+	cluster  *kube.Cluster
+	registry string // where images go when the user names no place: what the cluster announces
+	engine   *engine.Engine
+	remote   *image.Registry
+	index    *tree.Index
+	cache    *image.Cache
+	deployer *deploy.Deployer
+
+	forwarder *forward.Forwarder // nil: nothing is forwarded
+}
+
+// defaultDeadline is how long the status check waits when the project does not say, as Skaffold does.
+const defaultDeadline = 10 * time.Minute
+
+func (s *session) kubeOptions(namespace string) kube.Options {
+	return kube.Options{
+		Kubeconfig: s.kubeconfig, Context: s.kubeContext, Namespace: namespace, Getenv: s.env, Dir: s.Dir,
+		StateDir: s.cachePath("discovery"),
+		Warn:     func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
+	}
+}
+
+// connect finds the cluster, asks whether it answers, and tells where the project runs.
+func (s *session) connect(ctx context.Context) error {
+	if err := s.find(); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.cluster.Ping(gctx) })
+	if s.defaultRepo == "" {
+		g.Go(func() (err error) {
+			s.registry, err = s.cluster.LocalRegistry(gctx)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s.bus.Send(event.Session{
+		Command: s.command, Target: "cluster", Context: s.cluster.Context, Namespace: s.cluster.Namespace,
+		Registry: s.repo(), Why: s.why(),
+	})
+	return nil
+}
+
+// find reads the kubeconfig: the flags win over the project, and that over the current context.
+func (s *session) find() error {
+	o := s.kubeOptions(s.namespace)
+	for _, c := range s.project.Configs {
+		if o.Context == "" {
+			o.Context = c.Deploy.KubeContext
+		}
+		if k := c.Deploy.Kubectl; k != nil && k.DefaultNamespace != nil && s.namespace == "" && *k.DefaultNamespace != "" {
+			o.Namespace = *k.DefaultNamespace
+		}
+	}
+	cluster, err := kube.Connect(o)
+	if err != nil {
+		return err
+	}
+	s.cluster = cluster
+	return nil
+}
+
+// why says how the context was chosen, and how to take another.
+func (s *session) why() string {
+	switch {
+	case s.kubeContext != "":
+		return "as --kube-context says"
+	case len(s.project.Configs) > 0 && s.project.Configs[0].Deploy.KubeContext != "":
+		return "as deploy.kubeContext says; --kube-context takes another"
+	}
+	return "the current context; --kube-context takes another"
+}
+
+// repo is where images go: what the user says, or what the cluster announces.
+func (s *session) repo() string {
+	if s.defaultRepo != "" {
+		return s.defaultRepo
+	}
+	return s.registry
+}
+
+// pushes is whether images leave the engine: by flag, by the project, or because the cluster cannot see the engine's images.
+func (s *session) pushes() bool {
+	if push, err := strconv.ParseBool(s.push); err == nil {
+		return push
+	}
+	for _, c := range s.project.Configs {
+		if l := c.Build.Local; l != nil && l.Push != nil {
+			return *l.Push
+		}
+	}
+	return s.registry != "" || s.cluster == nil || !s.cluster.IsLocal()
+}
+
+// open makes what builds need, once for the session. Nothing is sent anywhere.
+func (s *session) open() error {
+	if s.engine != nil {
+		return nil
+	}
+	var err error
+	if s.engine, err = engine.Connect(engine.Options{Getenv: s.env}); err != nil {
+		return err
+	}
+	if s.index, err = tree.OpenIndex(s.cachePath("files.json")); err != nil {
+		return err
+	}
+	s.remote = image.NewRegistry(s.engine.Auth(), s.insecureRegistries())
+	if s.cacheArtifacts {
+		file := s.cacheFile
+		if file == "" {
+			file = s.cachePath("images.json")
+		}
+		s.cache = image.NewCache(image.CacheOptions{File: s.path(file), Index: s.index, Registry: s.remote, Engine: s.engine})
+	}
+	return nil
+}
+
+// close writes down what the next session may use.
+func (s *session) close() {
+	if s.index != nil {
+		// An index that cannot be written costs the next session time, and nothing else.
+		_ = s.index.Save()
+	}
+	if s.engine != nil {
+		_ = s.engine.Close()
+	}
+}
+
+func (s *session) insecureRegistries() []string {
+	all := s.insecure
+	for _, c := range s.project.Configs {
+		all = append(all, c.Build.InsecureRegistries...)
+	}
+	return all
+}
+
+// line wires the stages for one loaded project.
+func (s *session) line(project *config.Project) (*pipeline.Line, error) {
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	manifests, err := sources.Sources(project, s.Environ())
+	if err != nil {
+		return nil, diag.WithCode(diag.CodeConfig, err)
+	}
+	labels, err := s.labelMap()
+	if err != nil {
+		return nil, err
+	}
+	l := &pipeline.Line{
+		Project: project, Cluster: s.cluster, Push: s.pushes(), Sink: s.bus,
+		Images: image.Set{
+			Builders: builders.Builders(builders.Options{Docker: docker.Options{Engine: s.engine, Dir: s.Dir, Environ: s.Environ(), Mode: s.command}}),
+			Cache:    s.cache, Limit: s.limit(project),
+		},
+		Render: render.Options{Sources: manifests, Labels: labels, Namespace: s.namespace},
+	}
+	if len(s.platforms) == 1 {
+		l.Platform = s.platforms[0]
+	}
+	if l.Names, err = s.names(project, l); err != nil {
+		return nil, err
+	}
+	l.Check, l.Status = s.statusOptions(project)
+	if s.cluster != nil {
+		l.Deployer = s.deployerOnce(project)
+	}
+	return l, nil
+}
+
+// deployerOnce keeps one deployer for the session, so that it knows what the session created, whatever happens to the file.
+func (s *session) deployerOnce(project *config.Project) *deploy.Deployer {
+	if s.deployer == nil {
+		s.deployer = deploy.New(s.cluster, deploy.Options{Project: projectName(project), Owner: s.owner(project), Force: s.force}, s.bus)
+	}
+	return s.deployer
+}
+
+func projectName(p *config.Project) string {
+	for _, c := range p.Configs {
+		if c.Metadata.Name != "" {
+			return c.Metadata.Name
+		}
+	}
+	return filepath.Base(p.Dir)
+}
+
+// owner is one person's checkout of the project.
+func (s *session) owner(p *config.Project) string {
+	name := s.Home
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return name + "\x00" + s.Host + "\x00" + p.Dir
+}
+
+// names is how images that are to be made are called: with the registry, and with the tag of the project's policy.
+func (s *session) names(project *config.Project, l *pipeline.Line) (func(context.Context, []*config.Artifact) ([]string, error), error) {
+	tagger, err := tag.New(project, tag.Options{
+		Tag: s.tag, Environ: s.Environ(),
+		Warn: func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
+		Files: func(ctx context.Context, a *config.Artifact) ([]string, error) {
+			inputs, err := l.Inputs(ctx, a)
+			if err != nil {
+				return nil, err
+			}
+			return inputs.Files(ctx)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, artifacts []*config.Artifact) ([]string, error) {
+		refs, err := tagger.Tags(ctx, artifacts)
+		for i, a := range artifacts {
+			if err == nil {
+				refs[i] = tag.Ref(a.Image, refs[i], s.repo(), false)
+			}
+		}
+		return refs, err
+	}, nil
+}
+
+// limit is how many builds run at once.
+func (s *session) limit(project *config.Project) int {
+	if s.buildConcurrency >= 0 {
+		return s.buildConcurrency
+	}
+	limit, given := 0, false
+	for _, c := range project.Configs {
+		if l := c.Build.Local; l != nil && l.Concurrency != nil {
+			if n := *l.Concurrency; !given || n > 0 && (limit == 0 || n < limit) {
+				limit, given = n, true
+			}
+		}
+	}
+	if !given {
+		return 1
+	}
+	return limit
+}
+
+func (s *session) statusOptions(project *config.Project) (check bool, o status.Options) {
+	check, o = true, status.Options{Deadline: defaultDeadline, TolerateFailures: s.tolerate}
+	for _, c := range project.Configs {
+		if c.Deploy.StatusCheck != nil {
+			check = *c.Deploy.StatusCheck
+		}
+		if n := c.Deploy.StatusCheckDeadlineSeconds; n > 0 {
+			o.Deadline = time.Duration(n) * time.Second
+		}
+		if c.Deploy.TolerateFailuresUntilDeadline {
+			o.TolerateFailures = true
+		}
+	}
+	if wanted, err := strconv.ParseBool(s.statusCheck); err == nil {
+		check = wanted
+	}
+	return check, o
+}
+
+func (s *session) labelMap() (map[string]string, error) {
+	labels := map[string]string{}
+	for _, l := range s.labels {
+		key, value, _ := strings.Cut(l, "=")
+		if key == "" {
+			return nil, usage("write --label=key=value", fmt.Errorf("--label=%s", l))
+		}
+		labels[key] = value
+	}
+	return labels, nil
+}

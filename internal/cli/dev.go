@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skiff-dev/skiff/internal/dev"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/filesync"
+	"github.com/skiff-dev/skiff/internal/watch"
+)
+
+func newDev(w World) *cobra.Command {
+	return sessionCommand(w, "dev", "Build, deploy, and make every change run until Ctrl-C",
+		`Builds the images, deploys them, forwards ports, shows logs, and then waits for changes: a file with a sync rule is copied into
+the running containers, any other source is rebuilt, a manifest is deployed again, and a changed project file is reloaded.
+A failure is explained and does not end the session; the next change that mends it is taken. Ctrl-C deletes what the session
+created (--cleanup=false leaves it); a second Ctrl-C ends at once.`, progressToOut, runDev)
+}
+
+func runDev(ctx context.Context, s *session) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	defer s.close()
+	watcher, err := watch.New(watch.Options{
+		Trigger: s.trigger, Interval: time.Duration(s.pollInterval) * time.Millisecond,
+		Note: func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
+	})
+	if err != nil {
+		return err
+	}
+	o := dev.Options{
+		Manual: s.trigger == "manual", Cleanup: s.cleanup,
+		Auto: dev.Auto{Build: s.autoBuild, Sync: s.autoSync, Deploy: s.autoDeploy},
+	}
+	if o.Manual || o.Auto != (dev.Auto{Build: true, Sync: true, Deploy: true}) {
+		keys, stop := enter(s.In)
+		defer stop()
+		o.Enter = keys
+	}
+	first := s.project
+	return dev.Run(ctx, o, dev.Session{
+		Load: func(ctx context.Context) (*dev.Project, error) {
+			if first != nil {
+				project := first
+				first = nil
+				return s.devProject(project)
+			}
+			project, err := s.load(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return s.devProject(project)
+		},
+		Pods: s.cluster, Watcher: watcher, Syncer: filesync.New(s.cluster, s.bus), Faces: s.faces(), Sink: s.bus,
+	})
+}

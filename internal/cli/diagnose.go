@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/pipeline"
+)
+
+func newDiagnose(w World) *cobra.Command {
+	return sessionCommand(w, "diagnose", "Show how skiff understands the project",
+		"Prints what each image is made from and how long it takes to find out, and then the project file as it is understood:\nupgraded to the latest version, with profiles and defaults put in. --yaml-only prints only the latter.", progressToErr, runDiagnose)
+}
+
+func runDiagnose(ctx context.Context, s *session) error {
+	if !s.yamlOnly {
+		if err := s.diagnoseArtifacts(ctx); err != nil {
+			return err
+		}
+	}
+	data, err := s.project.YAML()
+	if err != nil {
+		return err
+	}
+	_, err = s.Out.Write(data)
+	return err
+}
+
+func (s *session) diagnoseArtifacts(ctx context.Context) error {
+	defer s.close()
+	l, err := s.line(s.project)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "skiff version: %s\nProject file: %s\nNumber of artifacts: %d\n", info().Version, s.project.File, len(s.project.Artifacts()))
+	for _, a := range s.project.Artifacts() {
+		if err := s.diagnoseArtifact(ctx, l, a); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(s.Out)
+	return nil
+}
+
+func (s *session) diagnoseArtifact(ctx context.Context, l *pipeline.Line, a *config.Artifact) error {
+	fmt.Fprintf(s.Out, "\n%s\n - Context: %s\n", a.Image, a.Context)
+	start := time.Now()
+	inputs, err := l.Inputs(ctx, a)
+	if err != nil {
+		return err
+	}
+	files, err := inputs.Files(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, " - Dependencies: %d files\n - Time to list them: %v\n", len(files), time.Since(start).Round(10*time.Microsecond))
+	return nil
+}

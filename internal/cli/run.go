@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/dev"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/pipeline"
+)
+
+func newRun(w World) *cobra.Command {
+	return sessionCommand(w, "run", "Build and deploy once",
+		"Builds the images, deploys them, waits until everything runs, and ends. With --tail or --port-forward it stays until Ctrl-C.", progressToOut,
+		func(ctx context.Context, s *session) error {
+			return s.deployOnce(ctx, func(l *pipeline.Line) error {
+				_, err := l.Build(ctx, s.targets(s.project), nil)
+				return err
+			})
+		})
+}
+
+func newDeploy(w World) *cobra.Command {
+	return sessionCommand(w, "deploy", "Deploy images that exist already",
+		"Deploys with the images that --build-artifacts or --images name, and waits until everything runs.", progressToOut,
+		func(ctx context.Context, s *session) error {
+			return s.deployOnce(ctx, func(l *pipeline.Line) error {
+				images, err := s.givenImages(s.project)
+				if err != nil {
+					return err
+				}
+				l.Known(images)
+				return nil
+			})
+		})
+}
+
+func newDelete(w World) *cobra.Command {
+	return sessionCommand(w, "delete", "Delete what was deployed",
+		"Deletes the objects of the project that skiff deployed, and no others.", progressToOut,
+		func(ctx context.Context, s *session) error {
+			if err := s.connect(ctx); err != nil {
+				return err
+			}
+			defer s.close()
+			l, err := s.line(s.project)
+			if err != nil {
+				return err
+			}
+			manifests, err := l.Objects(ctx)
+			if err != nil {
+				return err
+			}
+			gone, err := l.Deployer.Delete(ctx, manifests.Objects, s.dryRun)
+			if err == nil && len(gone) == 0 {
+				s.bus.Send(event.Note{Text: "Nothing of this project is deployed here."})
+			}
+			return err
+		})
+}
+
+// deployOnce is one pass without a loop: images come from prepare, and then everything is deployed and waited for.
+func (s *session) deployOnce(ctx context.Context, prepare func(*pipeline.Line) error) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	defer s.close()
+	l, err := s.line(s.project)
+	if err != nil {
+		return err
+	}
+	if err := prepare(l); err != nil {
+		return err
+	}
+	manifests, err := l.Objects(ctx)
+	if err != nil {
+		return err
+	}
+	faces := s.faces()
+	if len(faces) == 0 {
+		if err := l.Deploy(ctx, manifests.Objects); err != nil {
+			return err
+		}
+		return l.Wait(ctx)
+	}
+	return s.follow(ctx, l, manifests.Objects, faces)
+}
+
+// follow deploys while logs and forwards follow the pods, until the user ends it.
+func (s *session) follow(ctx context.Context, l *pipeline.Line, objects []*kube.Object, faces []dev.Face) error {
+	g, gctx := errgroup.WithContext(ctx)
+	selection := l.Selection(objects)
+	for _, f := range faces {
+		f.Deployed(objects, selection)
+		g.Go(func() error { return f.Run(gctx) })
+	}
+	g.Go(func() error {
+		return s.cluster.WatchPods(gctx, selection.Namespaces(), func(e kube.PodEvent) {
+			for _, f := range faces {
+				f.Pod(e)
+			}
+		})
+	})
+	g.Go(func() error {
+		if err := l.Deploy(gctx, objects); err != nil {
+			return err
+		}
+		return l.Wait(gctx)
+	})
+	err := g.Wait()
+	if ctx.Err() != nil {
+		return nil // the user has seen enough
+	}
+	return err
+}
+
+// devProject wires a loaded project for the loop.
+func (s *session) devProject(project *config.Project) (*dev.Project, error) {
+	l, err := s.line(project)
+	if err != nil {
+		return nil, err
+	}
+	s.project = project
+	s.wantForwards(project)
+	targets := s.targets(project)
+	if len(targets) == 0 && len(s.targetImages) > 0 {
+		return nil, usage("name a part of an image's name", errors.New("--watch-image matches no image of the project"))
+	}
+	files := project.Files
+	return &dev.Project{Line: l, Dir: project.Dir, Files: files, Artifacts: targets}, nil
+}
+
+// shortly bounds a question that nothing depends on.
+func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 2*time.Second)
+}

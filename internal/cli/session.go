@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/forward"
+	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/term"
+)
+
+// session is one run of a command that works on a project.
+type session struct {
+	World
+	*options
+	command   string
+	tailGiven bool // --tail was said, one way or the other
+	bus       *event.Bus
+	start     time.Time
+	rooms
+}
+
+// sessionCommand makes a command whose work is a session. out says where its progress is written.
+func sessionCommand(w World, use, short, long string, out func(World, *options) io.Writer, work func(context.Context, *session) error) *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{Use: use, Short: short, Long: long}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		pending, err := fromEnv(cmd, w)
+		if err != nil {
+			return err
+		}
+		if err := o.check(cmd.Name()); err != nil {
+			return err
+		}
+		s := &session{World: w, options: o, command: cmd.Name(), tailGiven: cmd.Flags().Changed("tail"), bus: &event.Bus{}, start: time.Now()}
+		return s.run(cmd.Context(), out(w, o), pending, work)
+	}
+	addFlags(cmd, o)
+	return cmd
+}
+
+func progressToOut(w World, _ *options) io.Writer { return w.Out }
+func progressToErr(w World, _ *options) io.Writer { return w.Err }
+
+// run loads the project, shows what happens from then on, and does the work.
+func (s *session) run(ctx context.Context, out io.Writer, pending []string, work func(context.Context, *session) error) error {
+	project, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	s.project = project
+	hide, err := s.show(out, project)
+	if err != nil {
+		return err
+	}
+	for _, text := range pending {
+		s.bus.Send(event.Note{Text: text, Warn: true})
+	}
+	for _, note := range project.Notes {
+		s.bus.Send(event.Note{Text: note.Error(), Warn: true})
+	}
+	err = work(ctx, s)
+	s.bus.Send(event.Ended{Took: time.Since(s.start), Err: err})
+	return errors.Join(err, hide())
+}
+
+// show writes the session's events as text, and to the event log where one is asked for. What it returns waits for the last.
+func (s *session) show(out io.Writer, project *config.Project) (hide func() error, err error) {
+	var faces sync.WaitGroup
+	sub := s.bus.Subscribe()
+	faces.Go(func() { term.Text(sub, out, s.looks(project)) })
+	var log *os.File
+	if s.eventLog != "" {
+		if log, err = os.OpenFile(s.path(s.eventLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+			s.bus.Close()
+			return nil, fmt.Errorf("open the event log: %w", err)
+		}
+		sub := s.bus.Subscribe()
+		faces.Go(func() { term.JSON(sub, log) })
+	}
+	return func() error {
+		s.bus.Close()
+		faces.Wait()
+		if log == nil {
+			return nil
+		}
+		return log.Close()
+	}, nil
+}
+
+// looks is how the text looks, by flags and by the project.
+func (s *session) looks(project *config.Project) term.Options {
+	o := term.Options{
+		Color: s.Terminal && s.color != 0 && s.env("NO_COLOR") == "", Timestamps: s.timestamps, Mute: s.muteLogs,
+		StageErrors: s.command == "dev",
+	}
+	if len(project.Configs) > 0 {
+		logs := project.Configs[0].Deploy.Logs
+		o.Prefix, o.JSONFields = logs.Prefix, logs.JSONParse.Fields
+	}
+	return o
+}
+
+// load reads the project file as the flags say.
+func (s *session) load(ctx context.Context) (*config.Project, error) {
+	return config.Load(ctx, config.Options{
+		File: s.filename, Dir: s.Dir, Stdin: s.In, Command: s.command, Profiles: s.profiles,
+		ProfileAutoActivation: s.profileAutoActivation, Modules: s.modules,
+		KubeContext: s.currentContext, KubeContextGiven: s.kubeContext != "", KubeNamespace: s.currentNamespace, Getenv: s.Getenv,
+	})
+}
+
+func (s *session) currentContext() string {
+	if c, err := kube.Connect(s.kubeOptions("")); err == nil {
+		return c.Context
+	}
+	return s.kubeContext
+}
+
+func (s *session) currentNamespace() string {
+	if c, err := kube.Connect(s.kubeOptions("")); err == nil {
+		return c.Namespace
+	}
+	return "default"
+}
+
+// targets is the artifacts that the command works on: all, or those whose name contains one of the words the user gave.
+func (s *session) targets(p *config.Project) []*config.Artifact {
+	artifacts := p.Artifacts()
+	if len(s.targetImages) == 0 {
+		return artifacts
+	}
+	return slices.DeleteFunc(artifacts, func(a *config.Artifact) bool {
+		return !slices.ContainsFunc(s.targetImages, func(word string) bool { return strings.Contains(a.Image, word) })
+	})
+}
+
+// cachePath is a file in the folder of things that may be forgotten.
+func (s *session) cachePath(name string) string { return filepath.Join(s.State, name) }
+
+// check refuses values that mean nothing.
+func (o *options) check(command string) error {
+	for _, choice := range []struct {
+		flag, value string
+		allowed     []string
+	}{
+		{"trigger", o.trigger, []string{"", "notify", "polling", "manual"}},
+		{"digest-source", o.digestSource, []string{"", "local", "remote", "tag", "none"}},
+		{"status-check", o.statusCheck, []string{"", "true", "false"}},
+		{"push", o.push, []string{"", "true", "false"}},
+	} {
+		if !slices.Contains(choice.allowed, choice.value) {
+			return usage("choose one of: "+strings.Join(choice.allowed[1:], ", "), fmt.Errorf("--%s=%s", choice.flag, choice.value))
+		}
+	}
+	if len(o.platforms) > 1 {
+		return usage("name one platform", errors.New("--platform: images for several platforms are not supported yet"))
+	}
+	_, err := forward.ParseModes(o.portForward, command)
+	return err
+}

@@ -1,0 +1,203 @@
+// Package pipeline is one pass in one straight line: artifacts go in; they are tagged, built, rendered, deployed and waited for.
+package pipeline
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/deploy"
+	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/image"
+	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/render"
+	"github.com/skiff-dev/skiff/internal/status"
+)
+
+// Inputs is what an image is made from.
+type Inputs = image.Inputs
+
+// Root is a folder in which inputs may lie.
+type Root = image.Root
+
+// Built is an image that exists.
+type Built = image.Result
+
+// Watch says which paths the manifests are made from.
+type Watch = render.Watch
+
+// Line is the stages of one project, wired. Its methods are called by one pass at a time.
+type Line struct {
+	Project *config.Project
+	Cluster *kube.Cluster // nil: nothing is deployed
+	// Names are registry/name:tag of images that are to be made, in the order of the artifacts.
+	Names    func(ctx context.Context, artifacts []*config.Artifact) ([]string, error)
+	Images   image.Set
+	Push     bool
+	Platform string
+	Render   render.Options
+	Deployer *deploy.Deployer
+	Check    bool // wait until everything runs
+	Status   status.Options
+	Sink     event.Sink
+
+	built   map[string]Built         // by artifact: what was made or found so far
+	warned  map[string]bool          // remarks that were made
+	unready map[kube.ID]*kube.Object // deployed, and not known to run
+}
+
+// Inputs is what an artifact is made from now.
+func (l *Line) Inputs(ctx context.Context, a *config.Artifact) (Inputs, error) {
+	b, err := l.Images.Builders(a)
+	if err != nil {
+		return nil, err
+	}
+	return b.Inputs(ctx, a)
+}
+
+// Watch says which paths the manifests are made from.
+func (l *Line) Watch() Watch { return render.WatchAll(l.Render.Sources) }
+
+// Known takes images that exist already, by artifact, instead of building them.
+func (l *Line) Known(images map[string]Built) {
+	if l.built == nil {
+		l.built = map[string]Built{}
+	}
+	maps.Copy(l.built, images)
+}
+
+// stage frames one stage of the line with its events.
+func (l *Line) stage(stage event.Stage, cause string, work func() error) error {
+	start := time.Now()
+	l.Sink.Send(event.StageStarted{Stage: stage, Cause: cause})
+	err := work()
+	l.Sink.Send(event.StageEnded{Stage: stage, Took: time.Since(start), Err: err})
+	return err
+}
+
+// Tag names the images that are to be made.
+func (l *Line) Tag(ctx context.Context, artifacts []*config.Artifact) (requests []image.Request, err error) {
+	if len(artifacts) == 0 {
+		return nil, nil
+	}
+	err = l.stage(event.Tag, "", func() error {
+		refs, err := l.Names(ctx, artifacts)
+		if err != nil {
+			return diag.WithCode(diag.CodeBuild, err)
+		}
+		for i, a := range artifacts {
+			requests = append(requests, image.Request{Artifact: a, Ref: refs[i], Push: l.Push, Platform: l.Platform})
+			l.Sink.Send(event.Tagged{Image: a.Image, Ref: refs[i]})
+		}
+		return nil
+	})
+	return requests, err
+}
+
+// Build tags and makes the images. What could be made is in the results, and is known from now on, even when others failed.
+func (l *Line) Build(ctx context.Context, artifacts []*config.Artifact, wrap func(image.Builder) image.Builder) ([]Built, error) {
+	requests, err := l.Tag(ctx, artifacts)
+	if err != nil || len(requests) == 0 {
+		return nil, err
+	}
+	set := l.Images
+	set.Built = l.built
+	set.Builders = func(a *config.Artifact) (image.Builder, error) {
+		b, err := l.Images.Builders(a)
+		if err != nil || wrap == nil {
+			return b, err
+		}
+		return wrap(b), nil
+	}
+	var results []Built
+	err = l.stage(event.Build, "", func() error {
+		results, err = image.Build(ctx, set, requests, l.Sink)
+		return err
+	})
+	for _, r := range results {
+		l.Known(map[string]Built{r.Image: r})
+	}
+	return results, err
+}
+
+// Objects renders the manifests with the images that are known.
+func (l *Line) Objects(ctx context.Context) (render.Manifests, error) {
+	o := l.Render
+	o.Images = map[string]string{}
+	for name, built := range l.built {
+		o.Images[name] = built.Ref
+	}
+	var manifests render.Manifests
+	err := l.stage(event.Render, "", func() (err error) {
+		manifests, err = render.Objects(ctx, l.Project, o)
+		return diag.WithCode(diag.CodeDeploy, err)
+	})
+	for _, text := range manifests.Warnings {
+		if !l.warned[text] {
+			l.Sink.Send(event.Note{Text: text, Warn: true})
+		}
+		if l.warned == nil {
+			l.warned = map[string]bool{}
+		}
+		l.warned[text] = true
+	}
+	return manifests, err
+}
+
+// Selection says which pods belong to the objects, and which artifact runs in them.
+func (l *Line) Selection(objects []*kube.Object) *kube.Selection {
+	artifacts := map[string]string{}
+	for name, built := range l.built {
+		artifacts[built.Ref] = name
+	}
+	return kube.NewSelection(objects, artifacts)
+}
+
+// Deploy makes the cluster hold the objects. Wait then waits for those that changed.
+func (l *Line) Deploy(ctx context.Context, objects []*kube.Object) error {
+	return l.stage(event.Deploy, "", func() error {
+		changed, err := l.Deployer.Apply(ctx, objects)
+		l.keepUnready(objects, changed)
+		return diag.WithCode(diag.CodeDeploy, err)
+	})
+}
+
+// keepUnready adds what changed to what does not run yet, and drops what is no longer deployed.
+func (l *Line) keepUnready(objects, changed []*kube.Object) {
+	unready := map[kube.ID]*kube.Object{}
+	for _, o := range objects {
+		if known := l.unready[o.ID()]; known != nil {
+			unready[o.ID()] = known
+		}
+	}
+	for _, o := range changed {
+		unready[o.ID()] = o
+	}
+	l.unready = unready
+}
+
+// Wait returns when all that was changed by this pass, or by one whose wait was cut short, runs, or says why it does not.
+func (l *Line) Wait(ctx context.Context) error {
+	if !l.Check || len(l.unready) == 0 {
+		return nil
+	}
+	objects := slices.SortedFunc(maps.Values(l.unready), func(a, b *kube.Object) int {
+		return strings.Compare(a.ID().String(), b.ID().String())
+	})
+	err := l.stage(event.Status, "", func() error {
+		return diag.WithCode(diag.CodeReady, status.Wait(ctx, l.Cluster, objects, l.Status, l.Sink))
+	})
+	if err == nil {
+		l.unready = nil
+	}
+	return err
+}
+
+// Cleanup deletes what the session created, and nothing else.
+func (l *Line) Cleanup(ctx context.Context) error {
+	return l.stage(event.Cleanup, "", func() error { return l.Deployer.Cleanup(ctx) })
+}
