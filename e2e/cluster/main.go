@@ -37,7 +37,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return errors.New(usage)
+		return fmt.Errorf("one command is needed\n%s", usage)
 	}
 	commands := map[string]func(context.Context, *cluster) error{
 		"up": up, "down": down, "status": status, "setup": setup, "images": images,

@@ -85,3 +85,25 @@ func TestTheStepsOfUpFitTogether(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestUnreadableDataOfEtcdIsPutAside(t *testing.T) {
+	s := &session{cluster: scratch(t)}
+	t.Cleanup(func() { stopAll(t, s.cluster) })
+	if err := writeFile(s.path("etcd", "torn"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	etcd := part{name: "etcd", args: []string{"sh", "-c", "test ! -e etcd/torn && echo up && exec sleep 605"}}
+	etcd.ready = func(context.Context) error {
+		if len(lastLines(s.path("log", "etcd.log"), 1)) == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	}
+	note, err := s.store(t.Context(), etcd)
+	if err != nil || !strings.HasPrefix(note, "started empty") {
+		t.Fatalf("store = %q, %v", note, err)
+	}
+	if _, err := os.Stat(s.path("etcd.broken", "torn")); err != nil {
+		t.Error(err)
+	}
+}
