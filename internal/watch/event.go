@@ -19,7 +19,7 @@ func (n *notifier) event(e fsnotify.Event, at time.Time) []failure {
 		touched = n.drop(own, at)
 	}
 	d := n.dirs[h.dir]
-	if d == nil {
+	if d == nil || !d.live {
 		return n.replace(append(touched, n.orphans...), at)
 	}
 	for _, t := range d.hooks[h.base] {
@@ -102,7 +102,10 @@ func (n *notifier) drop(d *dir, at time.Time) []*target {
 	for _, kid := range d.kids {
 		lost = append(lost, n.drop(kid, at)...)
 	}
-	n.remove(d)
+	if d.live {
+		n.end(d)
+		n.graves = append(n.graves, grave{dir: d, at: at})
+	}
 	for base := range d.names {
 		n.lost(d, base, at)
 	}
@@ -120,6 +123,7 @@ func (n *notifier) drop(d *dir, at time.Time) []*target {
 			}
 		}
 	}
+	d.hooks = nil
 	return lost
 }
 

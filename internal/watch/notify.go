@@ -22,19 +22,24 @@ type notifier struct {
 	change func(key string, c change, at time.Time)
 	dirs   map[string]*dir
 	inodes map[uint64]*dir
+	// graves are the oldest first.
+	graves []grave
 	// orphans lost their place as a side effect; who gathers them gives them a new one.
 	orphans []*target
 }
 
-// dir is one watched folder.
+// dir is one folder that is watched, or was until it went (then it is not live). A dead one is kept for a while: who was
+// told of something in it may look only when the folder is back, and must be told again when it goes once more.
 type dir struct {
 	path  string
+	live  bool
 	inode uint64
 	refs  []ref                // the trees that it is part of
 	hooks map[string][]*target // by the name of the entry that they wait for
 	kids  map[string]*dir      // the watched folders in it
-	// names is what was in the folder when it was last reported; complete when the folder was read and not only
-	// single names were looked up.
+	// names is what somebody who looks at all that is reported may believe to be in the folder: also what was reported
+	// as gone, with unknown mode, for it may have been back when it was looked at. It is complete when the folder was
+	// read, and not only single names were looked up.
 	names    map[string]fs.FileMode
 	complete bool
 }
@@ -129,7 +134,7 @@ func (n *notifier) place(t *target, at time.Time) error {
 
 func (n *notifier) covers(t *target) bool {
 	d := n.dirs[t.real]
-	return d != nil && slices.Contains(d.refs, ref{target: t})
+	return d != nil && d.live && slices.Contains(d.refs, ref{target: t})
 }
 
 // forget ends all that is watched for t.
@@ -163,8 +168,10 @@ func (n *notifier) unhook(t *target, old []hook) {
 		if d == nil || slices.Contains(t.hooks, h) {
 			continue
 		}
-		d.hooks[h.base] = slices.DeleteFunc(d.hooks[h.base], func(o *target) bool { return o == t })
-		if len(d.hooks[h.base]) == 0 {
+		others := slices.DeleteFunc(d.hooks[h.base], func(o *target) bool { return o == t })
+		if len(others) > 0 {
+			d.hooks[h.base] = others
+		} else {
 			delete(d.hooks, h.base)
 		}
 		n.release(d)
@@ -239,7 +246,7 @@ func (d *dir) read() error {
 		d.names = make(map[string]fs.FileMode, len(entries))
 	}
 	for _, e := range entries {
-		if _, ok := d.names[e.Name()]; !ok {
+		if m, ok := d.names[e.Name()]; !ok || m.Type() != e.Type() {
 			d.names[e.Name()] = e.Type()
 		}
 	}
@@ -264,7 +271,8 @@ func (n *notifier) uncoverDir(d *dir, t *target) {
 
 // add is the watched folder at path, nil if there is none to watch.
 func (n *notifier) add(path string) (*dir, error) {
-	if d := n.dirs[path]; d != nil {
+	d := n.dirs[path]
+	if d != nil && d.live {
 		return d, nil
 	}
 	info, err := os.Lstat(path)
@@ -279,8 +287,11 @@ func (n *notifier) add(path string) (*dir, error) {
 		}
 		return nil, err
 	}
-	d := &dir{path: path, inode: inode}
-	n.dirs[path] = d
+	if d == nil {
+		d = &dir{path: path}
+		n.dirs[path] = d
+	}
+	d.live, d.inode, d.refs, d.complete = true, inode, nil, false
 	if inode != 0 {
 		n.inodes[inode] = d
 	}
@@ -340,39 +351,30 @@ func (n *notifier) release(d *dir) {
 	if len(d.refs) > 0 || len(d.hooks) > 0 || n.dirs[d.path] != d {
 		return
 	}
-	n.remove(d)
+	n.end(d)
+	n.bury(d)
 }
 
-func (n *notifier) remove(d *dir) {
+// end ends the watch of a folder.
+func (n *notifier) end(d *dir) {
+	if !d.live {
+		return
+	}
+	d.live = false
 	// It fails when the kernel ended the watch itself, with the folder.
 	_ = n.fs.Remove(d.path)
-	delete(n.dirs, d.path)
 	if n.inodes[d.inode] == d {
 		delete(n.inodes, d.inode)
 	}
+}
+
+// bury forgets a folder that is not watched.
+func (n *notifier) bury(d *dir) {
+	delete(n.dirs, d.path)
 	h := entryOf(d.path)
 	if up := n.dirs[h.dir]; up != nil && up.kids[h.base] == d {
 		delete(up.kids, h.base)
 	}
-}
-
-// put remembers the mode of the entry at path, nil for none, and returns the one that it had.
-func (n *notifier) put(path string, mode *fs.FileMode) (before fs.FileMode, ok bool) {
-	h := entryOf(path)
-	d := n.dirs[h.dir]
-	if d == nil {
-		return unknown, false
-	}
-	before, ok = d.names[h.base]
-	switch {
-	case mode == nil:
-		delete(d.names, h.base)
-	case d.names == nil:
-		d.names = map[string]fs.FileMode{h.base: *mode}
-	default:
-		d.names[h.base] = *mode
-	}
-	return before, ok
 }
 
 // entryOf is a path as an entry of a folder.

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -82,7 +83,7 @@ func (w *Watcher) remember(key string, c *change, mode *fs.FileMode) (before fs.
 	if w.notify == nil {
 		return before
 	}
-	if m, ok := w.notify.put(key, mode); ok && c.target == nil {
+	if m := w.notify.put(key, mode, time.Now()); c.target == nil {
 		before = m
 	}
 	return before

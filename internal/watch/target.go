@@ -16,7 +16,7 @@ type target struct {
 	tree bool
 	skip func(rel string) bool
 
-	// For a single file: its state when it was last reported.
+	// For a single file: whether it ever existed, and its mode when it was last reported.
 	existed bool
 	mode    fs.FileMode
 
@@ -56,10 +56,11 @@ func (t *target) look() {
 }
 
 func (t *target) put(mode *fs.FileMode) {
-	t.existed, t.mode = mode != nil, unknown
-	if mode != nil {
-		t.mode = *mode
+	if mode == nil {
+		t.mode = unknown
+		return
 	}
+	t.existed, t.mode = true, *mode
 }
 
 // links is how many symbolic links a path may lead through, as in Linux.
