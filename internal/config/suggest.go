@@ -81,7 +81,7 @@ func successor(path, key string) string {
 func nearest(word string, words []string) string {
 	best, distance := "", 2+min(1, len(word)/8)
 	for _, w := range words {
-		if d := edits(strings.ToLower(word), strings.ToLower(w)); d <= distance && d*2 < len(word) && (best == "" || d < distance) {
+		if d := edits(strings.ToLower(word), strings.ToLower(w)); d <= distance && d*2 <= len(word) && (best == "" || d < distance) {
 			best, distance = w, d
 		}
 	}
