@@ -197,6 +197,10 @@ func (it *item) crashCause(pod *corev1.Pod, s corev1.ContainerStatus, t *corev1.
 	if t.Reason == "OOMKilled" {
 		why = "out of memory (its limit), exit " + fmt.Sprint(t.ExitCode)
 	}
+	if pod.Spec.RestartPolicy == corev1.RestartPolicyNever && it.triesAgain() {
+		v.reason, v.telling = fmt.Sprintf("container %q ended, and the Job tries again: %s", s.Name, why), true
+		return v, true
+	}
 	if pod.Spec.RestartPolicy == corev1.RestartPolicyNever {
 		v.state, v.reason = failed, fmt.Sprintf("container %q ended: %s", s.Name, why)
 		return v, true
@@ -211,6 +215,13 @@ func (it *item) crashCause(pod *corev1.Pod, s corev1.ContainerStatus, t *corev1.
 		v.hint += " --previous"
 	}
 	return v, true
+}
+
+// triesAgain is true for a Job that has not used up its tries.
+func (it *item) triesAgain() bool {
+	limit, ok, _ := unstructured.NestedInt64(it.live.Object, "spec", "backoffLimit")
+	count, _, _ := unstructured.NestedInt64(it.live.Object, "status", "failed")
+	return it.gvk.Kind == "Job" && ok && count <= limit && limit > 0
 }
 
 func times(n int) string {

@@ -23,6 +23,7 @@ const (
 	pending state = iota
 	ready
 	failed
+	settling // ready, but not for long
 )
 
 // verdict is what is known of an object now.
@@ -55,8 +56,9 @@ type item struct {
 	warned   time.Time         // when events were last read
 	warning  string            // the last one of them
 
-	said string
-	last verdict
+	said  string
+	last  verdict
+	since time.Time // since when it is ready without a break
 }
 
 func newItem(o *kube.Object, began time.Time) *item {
@@ -191,8 +193,7 @@ func (it *item) evaluateJob() verdict {
 		n, _, _ := unstructured.NestedInt64(it.live.Object, path...)
 		return n
 	}
-	suspended, _, _ := unstructured.NestedBool(it.live.Object, "spec", "suspend")
-	if suspended || number("status", "succeeded") > 0 || number("status", "ready") > 0 || complete(it.live) {
+	if suspended(it.live) || number("status", "succeeded") > 0 || number("status", "ready") > 0 || complete(it.live) {
 		return verdict{state: ready}
 	}
 	return verdict{state: pending, reason: "no pod of the Job runs yet"}

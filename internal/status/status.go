@@ -23,11 +23,18 @@ type Options struct {
 	Deadline         time.Duration // 0 means 10 minutes
 	TolerateFailures bool          // nothing fails before the deadline, it may still recover
 	Quiet            time.Duration // how long nothing is said; 0 means 3 s
+	// Settle is how long a container without a readiness probe must run before it is believed: the kubelet calls it ready
+	// in the moment in which it starts, also when it is about to crash. 0 means 1.5 s, which is longer than the kubelet
+	// takes to notice; a negative value means not at all. After a crash it is four times as long.
+	Settle time.Duration
 }
 
 const (
 	defaultDeadline = 10 * time.Minute
 	defaultQuiet    = 3 * time.Second
+	defaultSettle   = 1500 * time.Millisecond
+	// settled is the age of a container whose start is no news.
+	settled = time.Minute
 	// unscheduledFor is how long a pod may find no node, unless a new node is on its way.
 	unscheduledFor = 30 * time.Second
 	// failedFor is how long a controller may fail to make pods: in a rollout the old ones may first have to make room.
@@ -45,6 +52,9 @@ func Wait(ctx context.Context, cluster *kube.Cluster, objects []*kube.Object, o 
 	}
 	if o.Quiet <= 0 {
 		o.Quiet = defaultQuiet
+	}
+	if o.Settle == 0 {
+		o.Settle = defaultSettle
 	}
 	w := &waiter{cluster: cluster, options: o, sink: sink, began: time.Now(), pods: map[string]*corev1.Pod{}, inputs: make(chan input)}
 	for _, object := range objects {
@@ -161,8 +171,8 @@ func (w *waiter) put(ctx context.Context, in input) {
 func (w *waiter) loop(ctx context.Context) error {
 	deadline := time.NewTimer(w.options.Deadline)
 	defer deadline.Stop()
-	// Only what is said depends on the tick; what is ready or has failed is seen by watch.
-	tick := time.NewTicker(min(w.options.Quiet, time.Second) / 2)
+	// What the cluster does is seen by watch; the tick is for what only time tells.
+	tick := time.NewTicker(min(w.options.Quiet, 200*time.Millisecond))
 	defer tick.Stop()
 	for len(w.items) > 0 {
 		select {
@@ -212,8 +222,8 @@ func (w *waiter) take(ctx context.Context, in input) error {
 // review looks at objects again: what is ready is told and dropped, what failed ends the wait.
 func (w *waiter) review(ctx context.Context, items []*item) error {
 	for _, it := range items {
-		v := it.evaluate(w.pods)
-		if v.state == pending || v.state == failed {
+		v := w.settle(it, it.evaluate(w.pods))
+		if v.state != ready && v.state != settling {
 			v = w.cause(ctx, it, v)
 		}
 		switch v.state {

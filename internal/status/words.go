@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,7 +138,7 @@ func idsOf(s corev1.ContainerStatus) []string {
 			ids = append(ids, t.ContainerID)
 		}
 	}
-	return ids
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 // runs says whether a container's status is about an image: by digest where the reference has one, and else by name.
