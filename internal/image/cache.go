@@ -227,8 +227,9 @@ func Pinned(ref, digest string) string { return ref + "@" + digest }
 // ByID is the reference of an image that stays in the engine: its own ID is its tag, so that a new build is a new name.
 func ByID(ref, id string) string { return repository(ref) + ":" + strings.TrimPrefix(id, "sha256:") }
 
-// repository is a reference without its tag.
+// repository is a reference without its tag and digest.
 func repository(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
 	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
 		return ref[:i]
 	}

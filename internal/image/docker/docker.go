@@ -139,6 +139,7 @@ func kind(a *config.Artifact) engine.Kind {
 // Settings are the artifact's fields and its build arguments as they come out.
 func (b *Builder) Settings(r image.Request) (any, error) {
 	rec, _ := readRecipe(b.dockerfile(r.Artifact), nil)
+	r.Needs = nil // counted by what they hold, not by how they are tagged
 	args, err := b.args(r, rec)
 	if err != nil {
 		return nil, err

@@ -42,10 +42,15 @@ func readRecipe(file string, args map[string]*string) (*recipe, error) {
 	}
 	for _, s := range stages {
 		for _, c := range s.Commands {
-			if arg, ok := c.(*instructions.ArgCommand); ok {
-				for _, kv := range arg.Args {
+			switch c := c.(type) {
+			case *instructions.ArgCommand:
+				for _, kv := range c.Args {
 					r.named[kv.Key] = true
 				}
+			case *instructions.RunCommand:
+				// Mounts are read when the step is expanded. Variables stay for now; where that is no value for a field, the
+				// mount is left without a type and a source, which counts as one of the whole context.
+				_ = c.Expand(func(word string) (string, error) { return word, nil })
 			}
 		}
 	}
@@ -217,11 +222,13 @@ func (r *recipe) step(c instructions.Command, env, args map[string]string) []sou
 			return r.taken(c.SourcePaths, merged(args, env))
 		}
 	case *instructions.RunCommand:
+		var list []source
 		for _, m := range instructions.GetMounts(c) {
 			if m.Type == instructions.MountTypeBind && m.From == "" {
-				return r.taken([]string{m.Source}, merged(args, env))
+				list = append(list, r.taken([]string{m.Source}, merged(args, env))...)
 			}
 		}
+		return list
 	}
 	return nil
 }
