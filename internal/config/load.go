@@ -78,6 +78,7 @@ func (l *loader) open(in input, dir string) *file {
 		(&checker{doc: d, format: l.format, version: d.version}).checkRoot()
 		d.migrate()
 		d.flatten()
+		d.kubeKeys()
 	}
 	f.docs = docs
 	l.sameNames(f)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -38,6 +39,9 @@ func read(o Options) (input, error) {
 	name := o.File
 	if name == "" {
 		name = "skaffold.yaml"
+	}
+	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
+		return input{}, configError(name+" is not read: loading from a URL is not supported yet", fmt.Sprintf("pipe it in: curl -fsS %s | skiff … -f -", name))
 	}
 	return readNamed(o.Dir, name)
 }

@@ -122,42 +122,20 @@ func (l *loader) passed(r *Requirement, active []string) []string {
 
 // target is the file that a requirement names, nil where it cannot be had; the reason is reported.
 func (l *loader) target(c *Config, r *Requirement, index int) *file {
-	refuse := func(key, what, hint string) *file {
-		path := []any{"requires", index}
-		if key != "" {
-			path = append(path, key)
-		}
-		l.faults = append(l.faults, c.Fault(what, hint, path...))
-		l.incomplete = true
-		return nil
-	}
 	hint := `clone it beside this project and name it with "path"`
 	switch {
 	case r.Git != nil:
-		return refuse("git", `"requires" by git is not supported yet`, hint)
+		return l.refuse(c, `"requires" by git is not supported yet`, hint, index, "git")
 	case r.GoogleCloudStorage != nil:
-		return refuse("googleCloudStorage", `"requires" by googleCloudStorage is not supported yet`, hint)
+		return l.refuse(c, `"requires" by googleCloudStorage is not supported yet`, hint, index, "googleCloudStorage")
 	case r.GoogleCloudBuildRepoV2 != nil:
-		return refuse("googleCloudBuildRepoV2", `"requires" by googleCloudBuildRepoV2 is not supported yet`, hint)
+		return l.refuse(c, `"requires" by googleCloudBuildRepoV2 is not supported yet`, hint, index, "googleCloudBuildRepoV2")
 	case strings.Contains(r.Path, "://"):
-		return refuse("path", `"requires" by URL is not supported yet`, hint)
+		return l.refuse(c, `"requires" by URL is not supported yet`, hint, index, "path")
 	case r.Path == "":
 		return l.files[c.File]
 	}
-	base := filepath.Dir(c.File)
-	if c.File == "-" {
-		base = l.options.Dir
-	}
-	path := r.Path
-	if entries := items(get(c.doc.root, "requires")); index < len(entries) {
-		path = value(get(entries[index], "path")) // as written: Path starts from the working folder
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(base, path)
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "skaffold.yaml")
-	}
+	path := c.requiredPath(index)
 	if f := l.files[path]; f != nil {
 		return f
 	}
@@ -165,17 +143,44 @@ func (l *loader) target(c *Config, r *Requirement, index int) *file {
 	var known *diag.Error
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return refuse("path", fmt.Sprintf("the required file %s does not exist", l.shownPath(path)), "correct the path; it starts from the folder of this file")
+		return l.refuse(c, fmt.Sprintf("the required file %s does not exist", l.shownPath(path)), "correct the path; it starts from the folder of this file", index, "path")
 	case errors.As(err, &known):
-		return refuse("path", known.What, known.Hint)
+		return l.refuse(c, known.What, known.Hint, index, "path")
 	case err != nil:
-		return refuse("path", err.Error(), "check that the file can be read")
+		return l.refuse(c, err.Error(), "check that the file can be read", index, "path")
 	}
-	in.name = l.shownPath(in.path)
 	if f := l.files[in.path]; f != nil {
 		return f
 	}
+	in.name = l.shownPath(in.path)
 	return l.open(in, filepath.Dir(in.path))
+}
+
+// refuse reports why an entry of "requires" cannot be followed. What it would have brought is missing from here on.
+func (l *loader) refuse(c *Config, what, hint string, index int, key string) *file {
+	l.incomplete = true
+	l.faults = append(l.faults, c.Fault(what, hint, "requires", index, key))
+	return nil
+}
+
+// requiredPath is the file that the path of an entry leads to. It starts from the folder of the config's own file,
+// where Path, as all paths of a config, starts from the working folder.
+func (c *Config) requiredPath(index int) string {
+	path := c.Requires[index].Path
+	if entries := items(get(c.doc.root, "requires")); index < len(entries) {
+		path = value(get(entries[index], "path"))
+	}
+	base := c.Dir
+	if c.File != "-" {
+		base = filepath.Dir(c.File)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(base, path)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "skaffold.yaml")
+	}
+	return path
 }
 
 // readRequired reads a file that is required; skaffold.yml stands in for skaffold.yaml here as well.

@@ -13,7 +13,6 @@ type shape struct {
 }
 
 func shapes() map[string]shape {
-	hook := shape{required: []string{"command"}}
 	return map[string]shape{
 		"Config":               {required: []string{"apiVersion", "kind"}},
 		"Requirement":          {oneOf: []string{"path", "git", "googleCloudStorage", "googleCloudBuildRepoV2"}},
@@ -23,9 +22,8 @@ func shapes() map[string]shape {
 		"BuildConfig":          {oneOf: []string{"local", "googleCloudBuild", "cluster"}},
 		"TagPolicy":            {oneOf: []string{"gitCommit", "sha256", "envTemplate", "dateTime", "customTemplate", "inputDigest"}},
 		"Artifact":             {required: []string{"image"}, oneOf: []string{"docker", "bazel", "ko", "jib", "kaniko", "buildpacks", "custom"}},
-		"HostHook":             hook,
-		"RenderHostHook":       hook,
-		"ContainerHook":        hook,
+		"HostHook":             {required: []string{"command"}}, // of a RenderHostHook too, which embeds it
+		"ContainerHook":        {required: []string{"command"}},
 		"PodHook":              {required: []string{"command", "podName"}},
 		"Sync":                 {oneOf: []string{"manual", "infer", "auto"}},
 		"SyncRule":             {required: []string{"src", "dest"}},
