@@ -108,7 +108,7 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.DisableDefaultCmd = false
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Sprintf("%s --help", cmd.CommandPath()), err)
 	})
