@@ -29,7 +29,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build dist/skiff
-	go build -trimpath -ldflags='-s -w' -o dist/skiff ./cmd/skiff
+	go build -ldflags='-s -w' -o dist/skiff ./cmd/skiff
 
 # One after the other: on a small machine they would only slow each other down.
 .PHONY: test
