@@ -11,6 +11,7 @@ import (
 type step struct {
 	from     string // without "skaffold/"
 	renames  []renaming
+	patches  []patchMove
 	pipeline func(u *upgrade, p *yaml.Node) // the top level, and then each profile
 	document func(u *upgrade, root *yaml.Node)
 }
@@ -42,21 +43,31 @@ func steps() []step {
 		{from: "v1beta3"},
 		{from: "v1beta4", pipeline: fromV1beta4},
 		{from: "v1beta5"},
-		{from: "v1beta6", pipeline: fromV1beta6},
+		{from: "v1beta6", pipeline: fromV1beta6, patches: []patchMove{
+			{"build/kaniko/pullSecret", "build/cluster/pullSecret"},
+			{"build/kaniko/pullSecretName", "build/cluster/pullSecretName"},
+			{"build/kaniko/namespace", "build/cluster/namespace"},
+			{"build/kaniko/timeout", "build/cluster/timeout"},
+			{"build/kaniko/dockerConfig", "build/cluster/dockerConfig"},
+		}},
 		{from: "v1beta7"},
 		{from: "v1beta8", pipeline: fromV1beta8},
 		{from: "v1beta9", pipeline: fromV1beta9},
 		{from: "v1beta10"},
 		{from: "v1beta11"},
 		{from: "v1beta12"},
-		{from: "v1beta13", pipeline: fromV1beta13},
+		{from: "v1beta13", pipeline: fromV1beta13, patches: []patchMove{
+			{"build/artifacts/*/jibMaven/module", "build/artifacts/*/jib/project"},
+			{"build/artifacts/*/jibMaven/args", "build/artifacts/*/jib/args"},
+			{"build/artifacts/*/jibGradle", "build/artifacts/*/jib"},
+		}},
 		{from: "v1beta14"},
 		{from: "v1beta15"},
 		{from: "v1beta16"},
 		{from: "v1beta17"},
 		{from: "v1"},
 		{from: "v2alpha1", pipeline: fromV2alpha1},
-		{from: "v2alpha2", pipeline: fromV2alpha2},
+		{from: "v2alpha2", pipeline: fromV2alpha2, patches: []patchMove{{"deploy/kustomize/path", "deploy/kustomize/paths/0"}}},
 		{from: "v2alpha3"},
 		{from: "v2alpha4"},
 		{from: "v2beta1"},
@@ -83,7 +94,9 @@ func steps() []step {
 		{from: "v2beta19"},
 		{from: "v2beta20"},
 		{from: "v2beta21"},
-		{from: "v2beta22", pipeline: fromV2beta22, renames: []renaming{{"deploy", "-", "docker"}}},
+		{from: "v2beta22", pipeline: fromV2beta22, renames: []renaming{{"deploy", "-", "docker"}}, patches: []patchMove{
+			{"build/artifacts/*/docker/secret", "build/artifacts/*/docker/secrets/0"},
+		}},
 		{from: "v2beta23"},
 		{from: "v2beta24"},
 		{from: "v2beta25", renames: []renaming{
@@ -91,11 +104,11 @@ func steps() []step {
 			{"build.artifacts[]", "-", "ko"},
 		}},
 		{from: "v2beta26"},
-		{from: "v2beta27", pipeline: fromV2beta27},
+		{from: "v2beta27", pipeline: fromV2beta27, patches: []patchMove{{"build/artifacts/*/ko/platforms", "build/artifacts/*/platforms"}}},
 		{from: "v2beta28"},
 		{from: "v2beta29", document: fromV2beta29},
 		{from: "v3alpha1"},
-		{from: "v3", pipeline: fromV3},
+		{from: "v3", pipeline: fromV3, patches: []patchMove{{"deploy/kubectl/remoteManifests/*", "manifests/remoteManifests/*/manifest"}}},
 		{from: "v4beta1"},
 		{from: "v4beta2"},
 		{from: "v4beta3"},
@@ -148,7 +161,10 @@ func (s step) apply(d *document) {
 			for _, n := range find(p.node, r.at) {
 				rename(n, r.from, r.to)
 			}
-			renameInPatches(p.node, r)
+			renameInPatches(p.node, r.move())
+		}
+		for _, m := range s.patches {
+			renameInPatches(p.node, m)
 		}
 		if s.pipeline != nil {
 			u.profile = p.profile

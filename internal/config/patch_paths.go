@@ -8,36 +8,47 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// renameInPatches changes the paths of a profile's patches where they name a key that gets a new name. Skaffold leaves
-// them, and such a profile fails when it is used.
-func renameInPatches(profile *yaml.Node, r renaming) {
+// patchMove says where patches of a place go when a step moves the place: "*" stands for a list position, which stays.
+type patchMove struct{ from, to string }
+
+// move is the renaming as patches see it.
+func (r renaming) move() patchMove {
+	at := strings.ReplaceAll(strings.ReplaceAll(r.at, "[]", "/*"), ".", "/")
+	return patchMove{at + "/" + r.from, at + "/" + r.to}
+}
+
+// renameInPatches changes the paths of a profile's patches where the place they name moves. Skaffold leaves them, and
+// such a profile fails when it is used.
+func renameInPatches(profile *yaml.Node, m patchMove) {
 	for _, patch := range find(profile, "patches[]") {
 		for _, key := range []string{"path", "from"} {
 			if n := get(patch, key); n != nil {
-				n.Value = renameInPath(n.Value, r)
+				n.Value = m.apply(n.Value)
 			}
 		}
 	}
 }
 
-func renameInPath(path string, r renaming) string {
-	steps := strings.Split(path, "/")
-	at := 1
-	for _, want := range strings.Split(r.at, ".") {
-		key, isList := strings.CutSuffix(want, "[]")
-		if at >= len(steps) || steps[at] != key {
-			return path
-		}
-		at++
-		if isList {
-			at++ // a number, "-" or key=value
-		}
-	}
-	if at >= len(steps) || steps[at] != r.from {
+func (m patchMove) apply(path string) string {
+	steps := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	from, to := strings.Split(m.from, "/"), strings.Split(m.to, "/")
+	if !strings.HasPrefix(path, "/") || len(steps) < len(from) {
 		return path
 	}
-	steps[at] = r.to
-	return strings.Join(steps, "/")
+	var positions []string
+	for i, want := range from {
+		if want == "*" {
+			positions = append(positions, steps[i])
+		} else if steps[i] != want {
+			return path
+		}
+	}
+	for i, step := range to {
+		if step == "*" && len(positions) > 0 {
+			to[i], positions = positions[0], positions[1:]
+		}
+	}
+	return "/" + strings.Join(append(to, steps[len(from):]...), "/")
 }
 
 // helmOverrides is the image strategy of each helm release, the top level's first, for the patches of the profiles.
