@@ -21,15 +21,15 @@ const (
 // archive of that size; the answer is a line with tar's exit code. The line that arms the loop is sent ahead, so that tar
 // is already running when a batch comes. What is no such line, such as the rest of an archive after tar gave up, ends
 // the loop: nothing in a file is ever taken for an order, for it cannot know the token. read takes byte by byte, as POSIX
-// wants, and BusyBox's head, which reads ahead, finds nothing to read ahead to, because the next line waits for the answer.
+// wants, and BusyBox's head, which reads ahead, finds nothing to read ahead to, because the next line waits for the answer. The shell's own stderr stays
+// open: containerd takes the end of any output for the end of stdin as well.
 const loop = `
 command -v tar >/dev/null 2>&1 || exit 91
 command -v head >/dev/null 2>&1 && command -v rm >/dev/null 2>&1 || exit 92
-exec 2>&1
 echo "$0 ready"
 while read -r token id; do
   [ "$token" = "$0" ] || exit 93
-  {
+  { {
     set --
     bad=
     while IFS= read -r line; do
@@ -40,7 +40,7 @@ while read -r token id; do
       *) break ;;
       esac
     done
-  } | tar -xmpof - -C /
+  } | tar -xmpof - -C /; } 2>&1
   code=$?
   echo "$0 $id $code"
   [ "$code" = 0 ] || exit 1
@@ -64,7 +64,7 @@ const openLimit = 15 * time.Second
 func openStream(ctx context.Context, h host) (*stream, error) {
 	token := "skiff-" + rand.Text()
 	s := &stream{host: h, token: token, out: &answers{token: token, lines: make(chan answer, 4)}}
-	s.process = h.start(ctx, s.out, s.out, "sh", "-c", loop, token)
+	s.process = h.start(ctx, s.out, nil, "sh", "-c", loop, token)
 	stop := s.watchdog(ctx, openLimit)
 	defer stop()
 	select {

@@ -65,12 +65,13 @@ const (
 
 // through connects the client with the streams until both have said all.
 func (c *client) through(ctx context.Context, p *pairOf) outcome {
-	defer p.close()
-	stop := context.AfterFunc(ctx, p.close)
-	defer stop()
 	var answered atomic.Bool
 	var up, errs sync.WaitGroup
 	var fault string
+	defer errs.Wait()
+	defer p.close()
+	stop := context.AfterFunc(ctx, p.close)
+	defer stop()
 	errs.Go(func() {
 		text, _ := io.ReadAll(io.LimitReader(p.errs, 4<<10))
 		fault = string(text)
