@@ -1,12 +1,14 @@
 package deploy_test
 
 import (
+	"context"
 	"slices"
 	"sync"
 
 	"github.com/skiff-dev/skiff/internal/deploy"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // heard keeps what a deployer tells.
@@ -53,4 +55,22 @@ func (h *heard) warnings() []string {
 func session(c *kube.Cluster) (*deploy.Deployer, *heard) {
 	h := &heard{}
 	return deploy.New(c, deploy.Options{Project: "boats", Owner: "ann@here:/boats"}, h), h
+}
+
+var deleteNow = metav1.DeleteOptions{}
+
+// byKubectl applies as another manager does, and takes over what it finds.
+func byKubectl(ctx context.Context, c *kube.Cluster, objects []*kube.Object) error {
+	for _, o := range objects {
+		m, err := c.Mapper.RESTMapping(o.GroupVersionKind().GroupKind())
+		if err != nil {
+			return err
+		}
+		_, err = c.Dynamic.Resource(m.Resource).Namespace(c.Namespace).Apply(ctx, o.GetName(), &o.Unstructured,
+			metav1.ApplyOptions{FieldManager: "kubectl", Force: true})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
