@@ -22,11 +22,11 @@ type step struct {
 }
 
 // runSteps runs all steps, side by side where their needs allow it. The first failure ends the others.
-func runSteps(ctx context.Context, tell *teller, steps []step) error {
+func runSteps(parent context.Context, tell *teller, steps []step) error {
 	if err := checkSteps(steps); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	done := map[string]chan struct{}{}
 	for _, s := range steps {
@@ -51,16 +51,22 @@ func runSteps(ctx context.Context, tell *teller, steps []step) error {
 			}
 			once.Do(func() {
 				first = err
-				tell.failed(s.name, err)
+				// What an interrupt has ended did not fail.
+				if parent.Err() == nil {
+					tell.failed(s.name, err)
+				}
 				cancel()
 			})
 		})
 	}
 	group.Wait()
+	if parent.Err() != nil {
+		return errors.New("interrupted; run it again to go on")
+	}
 	if first != nil {
 		return errTold
 	}
-	return ctx.Err()
+	return nil
 }
 
 // checkSteps holds needs to names that exist and stand earlier in the list, so that no two steps can wait for each other.

@@ -58,6 +58,18 @@ func TestAFailureEndsTheOthersAndShowsTheLog(t *testing.T) {
 	}
 }
 
+func TestAnInterruptIsNoFailure(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	err := runSteps(ctx, newTeller(&out), []step{{"build", nil, func(ctx context.Context) (string, error) {
+		interrupt()
+		return "", errors.New("signal: killed")
+	}}})
+	if err == nil || !strings.Contains(err.Error(), "interrupted") || strings.Contains(out.String(), "FAIL") {
+		t.Errorf("runSteps = %v\n%s", err, out.String())
+	}
+}
+
 func TestCheckSteps(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
