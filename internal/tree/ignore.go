@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
@@ -26,13 +27,35 @@ type Ignore struct {
 type rule struct {
 	pattern   string // cleaned, slash-separated, without "!"
 	exception bool
-	literal   bool // no wildcard in it: compared as text
+	kind      kind
+	depth     int // how many parts the path has that a bounded pattern matches
 	matcher   *patternmatcher.PatternMatcher
 }
+
+// kind is how a rule is asked. The matcher's own way, a regular expression for the path and for each folder above it,
+// costs microseconds, and most patterns are simpler than that.
+type kind int
+
+const (
+	general kind = iota
+	literal      // "a/b": compared as text
+	nested       // "**/a/b" without other wildcards: looked for as text
+	bounded      // "a/*.b" without "**" or classes: matches one depth only
+	named        // "**/*.b": matches a single part of the path
+)
 
 // NewIgnore is the rules that patterns state, in the form they have in a .dockerignore file: a path with all below it,
 // with *, ?, [a-z] and **, and ! before an exception. The last one that matches wins.
 func NewIgnore(patterns ...string) (*Ignore, error) {
+	return ParseIgnore(strings.NewReader(strings.Join(patterns, "\n")))
+}
+
+// ParseIgnore is the rules of a .dockerignore file that r holds.
+func ParseIgnore(r io.Reader) (*Ignore, error) {
+	patterns, err := ignorefile.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read ignore rules: %w", err)
+	}
 	i := &Ignore{}
 	for _, p := range patterns {
 		r, err := newRule(p)
@@ -44,15 +67,6 @@ func NewIgnore(patterns ...string) (*Ignore, error) {
 		}
 	}
 	return i, nil
-}
-
-// ParseIgnore is the rules of a .dockerignore file that r holds.
-func ParseIgnore(r io.Reader) (*Ignore, error) {
-	patterns, err := ignorefile.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read ignore rules: %w", err)
-	}
-	return NewIgnore(patterns...)
 }
 
 // ReadIgnore is the rules in file. A file that does not exist has none.
@@ -153,23 +167,28 @@ func (i *Ignore) decides(rel string) int {
 func newRule(pattern string) (*rule, error) {
 	pattern = strings.TrimSpace(pattern)
 	rest, exception := strings.CutPrefix(pattern, "!")
-	// "! a" is read as "!a" in a .dockerignore file.
-	rest = strings.TrimSpace(rest)
 	if pattern == "" {
 		return nil, nil
 	}
 	if rest == "" {
 		return nil, errors.New("nothing follows the !")
 	}
-	cleaned := strings.TrimPrefix(filepath.ToSlash(filepath.Clean(rest)), "/")
+	cleaned := filepath.ToSlash(filepath.Clean(rest))
 	if cleaned == "." || cleaned == "" {
 		return nil, nil // Docker never leaves the whole context out
 	}
-	r := &rule{pattern: cleaned, exception: exception, literal: !strings.ContainsAny(cleaned, `*?[]\`)}
-	if r.literal {
-		return r, nil
+	r := &rule{pattern: cleaned, exception: exception, kind: kindOf(cleaned), depth: 1 + strings.Count(cleaned, "/")}
+	if _, err := path.Match(cleaned, ""); err != nil {
+		return nil, err
 	}
-	m, err := patternmatcher.New([]string{cleaned})
+	question := cleaned
+	switch r.kind {
+	case literal, nested:
+		return r, nil
+	case named:
+		question = strings.TrimPrefix(cleaned, "**/")
+	}
+	m, err := patternmatcher.New([]string{question})
 	if err != nil {
 		return nil, err
 	}
@@ -181,19 +200,90 @@ func newRule(pattern string) (*rule, error) {
 	return r, nil
 }
 
-func (r *rule) matches(rel string) bool {
-	if r.literal {
-		return strings.HasPrefix(rel, r.pattern) && (len(rel) == len(r.pattern) || rel[len(r.pattern)] == '/')
+func kindOf(pattern string) kind {
+	if !strings.ContainsAny(pattern, `*?[]\`) {
+		return literal
 	}
+	// The library hands these on to its regular expression, where they mean what they should not.
+	if strings.ContainsAny(pattern, `[]\^|{}`) || !utf8.ValidString(pattern) {
+		return general
+	}
+	if !strings.Contains(pattern, "**") {
+		return bounded
+	}
+	rest, ok := strings.CutPrefix(pattern, "**/")
+	switch {
+	case !ok || rest == "" || strings.Contains(rest, "**"):
+		return general
+	case !strings.ContainsAny(rest, "*?"):
+		return nested
+	case !strings.Contains(rest, "/"):
+		return named
+	}
+	return general
+}
+
+func (r *rule) matches(rel string) bool {
+	switch r.kind {
+	case literal:
+		return strings.HasPrefix(rel, r.pattern) && (len(rel) == len(r.pattern) || rel[len(r.pattern)] == '/')
+	case nested:
+		return holds(rel, r.pattern[len("**/"):])
+	case bounded:
+		top, ok := upTo(rel, r.depth)
+		return ok && r.ask(top)
+	case named:
+		for part := range strings.SplitSeq(rel, "/") {
+			if r.ask(part) {
+				return true
+			}
+		}
+		return false
+	}
+	return r.ask(rel)
+}
+
+func (r *rule) ask(rel string) bool {
 	// The only error is a pattern that does not compile, and newRule has compiled it.
 	ok, _ := r.matcher.MatchesOrParentMatches(rel)
 	return ok
+}
+
+// holds says whether parts, one or several, stand in rel as whole parts.
+func holds(rel, parts string) bool {
+	for at := 0; ; at++ {
+		next := strings.Index(rel[at:], parts)
+		if next < 0 {
+			return false
+		}
+		at += next
+		end := at + len(parts)
+		if (at == 0 || rel[at-1] == '/') && (end == len(rel) || rel[end] == '/') {
+			return true
+		}
+	}
+}
+
+// upTo is the first depth parts of rel, false if it has fewer.
+func upTo(rel string, depth int) (string, bool) {
+	for i := range len(rel) {
+		if rel[i] != '/' {
+			continue
+		}
+		if depth--; depth == 0 {
+			return rel[:i], true
+		}
+	}
+	return rel, depth == 1
 }
 
 // reaches says whether the rule may match a path below dir. It errs towards yes. That the rule does not match dir
 // itself is known.
 func (r *rule) reaches(dir string) bool {
 	pattern := r.pattern
+	if strings.ContainsAny(pattern, "|{") {
+		return true
+	}
 	for name := range strings.SplitSeq(dir, "/") {
 		if pattern == "" {
 			return false // the pattern has fewer parts than dir: it matches above it or nowhere
@@ -203,7 +293,7 @@ func (r *rule) reaches(dir string) bool {
 		if strings.Contains(part, "**") {
 			return true
 		}
-		if strings.ContainsAny(part, `[]\`) {
+		if kindOf(part) == general {
 			continue
 		}
 		if ok, err := path.Match(part, name); err == nil && !ok {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 func TestIgnore(t *testing.T) {
@@ -115,16 +116,16 @@ func FuzzIgnoreAgainstDocker(f *testing.F) {
 		if strings.HasPrefix(file, "/") || strings.HasPrefix(file, "..") || file == "." {
 			return
 		}
-		lines := strings.Split(patterns, "\n")
-		for n, l := range lines {
-			// What a .dockerignore file cannot hold, or its reader changes before the matcher sees it.
-			l = strings.TrimLeft(strings.TrimSpace(l), "! /.")
-			if l != "" && strings.HasPrefix(strings.TrimSpace(lines[n]), "!") {
-				l = "!" + l
-			}
-			lines[n] = l
+		lines, err := ignorefile.ReadAll(strings.NewReader(patterns))
+		if err != nil {
+			return
 		}
-		i, err := NewIgnore(lines...)
+		for _, l := range lines {
+			if p := strings.TrimPrefix(strings.TrimSpace(l), "!"); p != strings.TrimSpace(p) {
+				return // a name with white space around it: no file has one
+			}
+		}
+		i, err := ParseIgnore(strings.NewReader(patterns))
 		if err != nil {
 			return
 		}

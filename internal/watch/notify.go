@@ -87,37 +87,9 @@ func (n *notifier) prune() {
 
 // place watches all that t needs. With a time, what is found in its tree is reported as changed then.
 func (n *notifier) place(t *target, at time.Time) error {
-	before := t.hooks
-	t.hooks = nil
-	var real string
-	var info fs.FileInfo
-	// Where the path leads may change before the watch that would tell it is there: look until it holds still.
-	for range links {
-		var hooks []hook
-		hooks, real, info = resolve(t.path)
-		if t.tree && info != nil && !info.IsDir() {
-			hooks, real = append(hooks, entryOf(real)), ""
-		}
-		if !t.tree && real != "" {
-			hooks = append(hooks, entryOf(real))
-		}
-		if slices.Equal(hooks, t.hooks) {
-			break
-		}
-		before, t.hooks = append(before, t.hooks...), hooks
-		for _, h := range hooks {
-			ok, err := n.hook(t, h)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				t.hooks = nil // its folder has just gone
-			}
-		}
-	}
-	n.unhook(t, before)
-	if !t.tree {
-		return nil
+	real, err := n.follow(t)
+	if err != nil || !t.tree {
+		return err
 	}
 	if t.real != "" && t.real != real {
 		n.uncover(t)
@@ -130,6 +102,35 @@ func (n *notifier) place(t *target, at time.Time) error {
 		return errCannotNotify
 	}
 	return n.cover(real, ref{target: t}, at)
+}
+
+// follow hooks t to all that decides where its path leads, and returns the folder of a tree, "" while there is none.
+// Where the path leads may change before the watch that would tell it is there: it looks until that holds still.
+func (n *notifier) follow(t *target) (real string, err error) {
+	before := t.hooks
+	t.hooks = nil
+	for range links {
+		hooks, to, info := resolve(t.path)
+		real = to
+		if to != "" && (!t.tree || !info.IsDir()) {
+			hooks, real = append(hooks, entryOf(to)), ""
+		}
+		if slices.Equal(hooks, t.hooks) {
+			break
+		}
+		before, t.hooks = append(before, t.hooks...), hooks
+		for _, h := range hooks {
+			ok, err := n.hook(t, h)
+			if err != nil {
+				return "", err
+			}
+			if !ok {
+				t.hooks = nil // its folder has just gone
+			}
+		}
+	}
+	n.unhook(t, before)
+	return real, nil
 }
 
 func (n *notifier) covers(t *target) bool {

@@ -99,8 +99,11 @@ func resolve(path string) (hooks []hook, real string, info fs.FileInfo) {
 		}
 		rest = append(split(dest), rest[1:]...)
 	}
-	if info == nil {
-		info, _ = os.Lstat(at)
+	if info == nil { // the top folder itself
+		var err error
+		if info, err = os.Lstat(at); err != nil {
+			return hooks, "", nil
+		}
 	}
 	return hooks, at, info
 }

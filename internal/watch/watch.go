@@ -140,6 +140,15 @@ func (w *Watcher) Set(roots []Root, files []string) error {
 
 // start watches t by notification if that is possible, else by polling.
 func (w *Watcher) start(t *target, before []*target) {
+	for _, old := range before {
+		if old.polled && old.path == t.path && old.tree == t.tree {
+			// What cannot be watched stays so. The next look compares with the same state, so that what happened since
+			// the last one is not lost.
+			t.polled, t.seen = true, old.seen
+			signal(w.poll)
+			return
+		}
+	}
 	if w.notify != nil {
 		err := w.notify.place(t, time.Time{})
 		if err == nil {
@@ -149,16 +158,7 @@ func (w *Watcher) start(t *target, before []*target) {
 		w.notify.forget(t)
 		w.note(whyPolling(t.path, err))
 	}
-	t.polled = true
-	for _, old := range before {
-		if old.polled && old.path == t.path && old.tree == t.tree {
-			// What happened since the last look is not lost: the next one compares with the same state.
-			t.seen = old.seen
-		}
-	}
-	if t.seen == nil {
-		t.seen = t.scan()
-	}
+	t.polled, t.seen = true, t.scan()
 	signal(w.poll)
 }
 
