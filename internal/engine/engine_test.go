@@ -103,7 +103,7 @@ func TestAClassicBuild(t *testing.T) {
 			&BuildError{Step: Step{Text: "RUN x", Index: 1, Total: 1, Kind: Classic}, Exit: 4, Message: "non-zero code: 4", Output: true}, ""},
 		{"is refused", `{"message":"dockerfile parse error line 3: x"}`, 400, "", &BuildError{Message: "dockerfile parse error line 3: x"}, ""},
 		{"ends without an image", `{"stream":"x\n"}`, 0, "", nil, "without an image"},
-		{"is cut off", `{"stream":`, 0, "", nil, "read the engine's answer"},
+		{"is cut off", `{"stream":`, 0, "", nil, "the connection to the Docker engine was lost"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeDaemon{answer: tt.answer, status: tt.status}

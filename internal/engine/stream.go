@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/moby/moby/api/types/jsonstream"
+
+	"github.com/skiff-dev/skiff/internal/diag"
 )
 
 // message is one line of the engine's answer to a build or a push.
@@ -42,11 +45,22 @@ func readMessages(r io.Reader, fn func(message) error) error {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
-			return fmt.Errorf("read the engine's answer: %w", err)
+			return cutOff(err)
 		}
 		if err := fn(m); err != nil {
 			return err
 		}
+	}
+}
+
+// cutOff is an answer that ended in its middle: the engine was stopped, or the way to it was.
+func cutOff(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &diag.Error{
+		What: fmt.Sprintf("the connection to the Docker engine was lost: %v", err),
+		Hint: "see whether the engine still runs, and try again", Code: diag.CodeCluster, Err: err,
 	}
 }
 
