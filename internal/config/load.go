@@ -184,23 +184,13 @@ func asList(err error) error {
 	return diag.WithCode(diag.CodeConfig, err)
 }
 
-// unique sorts the faults and drops repeated ones: an anchor that is used twice holds its fault once.
+// unique sorts the faults and drops repeated ones: an anchor that is used twice holds its fault once, whatever path the
+// message names.
 func unique(l diag.List) diag.List {
 	l.Sort()
 	return slices.CompactFunc(l, func(a, b *diag.Error) bool {
-		return a.Pos == b.Pos && (a.What == b.What || a.Pos.Line > 0 && essence(a.What) == essence(b.What))
+		return a.Pos == b.Pos && (a.What == b.What || a.Pos.Column > 0 && a.Hint == b.Hint)
 	})
-}
-
-// essence is a message without the path in it, which differs between the uses of one anchor.
-func essence(s string) string {
-	if head, _, ok := strings.Cut(s, " in build."); ok {
-		return head
-	}
-	if head, tail, ok := strings.Cut(s, " must be "); ok {
-		return last(head) + tail
-	}
-	return s
 }
 
 // shownPath is a path as messages name it: relative where it lies below the working folder or beside it.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,26 @@ func TestBytesThatAreNoText(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestTheLineOfASyntaxErrorIsFound(t *testing.T) {
+	good := strings.Repeat("- a: [1,\n  2,\n  3]\n  b: 'x\n    y'\n", 100)
+	for _, tt := range []struct {
+		name, bad string
+		column    int
+	}{
+		{"wrong indentation", " c: d", 2},
+		{"a quote that is never closed", "- \"c", 1},
+		{"a bracket that is never closed", "- [c", 1},
+		{"two colons", "- a: b: c", 1},
+	} {
+		text := good + tt.bad + "\n" + good
+		_, err := load(t, text)
+		want := fmt.Sprintf("stdin:501:%d: ", tt.column)
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", tt.name, err, want)
+		}
 	}
 }
 

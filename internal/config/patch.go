@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,6 +28,8 @@ func (d *document) patch(p *yaml.Node, profile string) {
 
 func patchHint(op, problem string) string {
 	switch {
+	case strings.Contains(problem, "another one"):
+		return "change the value that the patch expects, or remove the patch"
 	case strings.Contains(problem, "operation"):
 		return "use add, remove, replace, move, copy or test"
 	case strings.Contains(problem, "begin"):
@@ -137,7 +140,7 @@ func resolve(root *yaml.Node, path string, fresh bool) ([]spot, string) {
 			}
 		}
 		if len(spots) == 0 {
-			return nil, fmt.Sprintf("%s %s", cmpOr(done, "the document"), problem)
+			return nil, fmt.Sprintf("%s %s", cmp.Or(done, "the document"), problem)
 		}
 		if i == len(steps)-1 {
 			return spots, ""
@@ -149,13 +152,6 @@ func resolve(root *yaml.Node, path string, fresh bool) ([]spot, string) {
 		done += "/" + step
 	}
 	return nil, "the path is empty"
-}
-
-func cmpOr(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
 }
 
 // descend is the spots that one step of a path means below a node.

@@ -10,7 +10,7 @@ import (
 )
 
 // maxSearch is how many lines a file may have for the place of a syntax error to be searched.
-const maxSearch = 3000
+const maxSearch = 2000
 
 // syntaxFault gives an error of the YAML parser a place, a line and a next step.
 func syntaxFault(src *source, err error) *diag.Error {
@@ -39,12 +39,26 @@ func syntaxFault(src *source, err error) *diag.Error {
 // lastReadable is how many lines from the top can be read as YAML: the next one is where the trouble starts. A quote
 // or a bracket that is never closed is found where it opens.
 func lastReadable(lines []string) int {
-	for n := len(lines) - 1; n > 0; n-- {
-		if _, err := decodeAll([]byte(strings.Join(lines[:n], "\n"))); err == nil {
-			return n
+	reads := func(n int) bool {
+		_, err := decodeAll([]byte(strings.Join(lines[:n], "\n")))
+		return err == nil
+	}
+	// A cut inside a bracket over several lines fails too: a few lines more tell it from the real trouble.
+	const more = 20
+	low, high := 0, len(lines) // the first low lines can be read, the first high cannot
+	for high-low > 1 {
+		middle := (low + high) / 2
+		n := middle
+		for n < min(middle+more, high) && !reads(n) {
+			n++
+		}
+		if n < min(middle+more, high) {
+			low = n
+		} else {
+			high = middle
 		}
 	}
-	return 0
+	return low
 }
 
 func syntaxHint(message, line string) string {
