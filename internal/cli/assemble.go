@@ -278,6 +278,9 @@ func (s *session) limit(project *config.Project) int {
 
 func (s *session) statusOptions(project *config.Project) (check bool, o status.Options) {
 	check, o = true, status.Options{Deadline: defaultDeadline, TolerateFailures: s.tolerate}
+	if s.command == "dev" {
+		o.Settle = -1 // a container that dies later is told by the loop
+	}
 	for _, c := range project.Configs {
 		if c.Deploy.StatusCheck != nil {
 			check = *c.Deploy.StatusCheck

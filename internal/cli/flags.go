@@ -95,7 +95,7 @@ func flagTable() []flagDef {
 
 func configFlags() []flagDef {
 	return []flagDef{
-		{name: "filename", short: "f", target: func(o *options) any { return &o.filename }, def: "", commands: withConfig, help: "path or URL of the project file; - is standard input (default skaffold.yaml)"},
+		{name: "filename", short: "f", target: func(o *options) any { return &o.filename }, def: "", commands: withConfig, help: "path of the project file; - is standard input (default skaffold.yaml)"},
 		{name: "module", short: "m", target: func(o *options) any { return &o.modules }, def: []string(nil), commands: withConfig, help: "only these modules of the project"},
 		{name: "profile", short: "p", target: func(o *options) any { return &o.profiles }, def: []string(nil), commands: withConfig, help: "activate these profiles; a - in front switches one off"},
 		{name: "profile-auto-activation", target: func(o *options) any { return &o.profileAutoActivation }, def: true, commands: withConfig, help: "activate profiles by their activation rules"},

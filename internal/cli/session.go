@@ -117,7 +117,7 @@ func (s *session) looks(project *config.Project) term.Options {
 func (s *session) load(ctx context.Context) (*config.Project, error) {
 	return config.Load(ctx, config.Options{
 		File: s.filename, Dir: s.Dir, Stdin: s.In, Command: s.command, Profiles: s.profiles,
-		ProfileAutoActivation: s.profileAutoActivation, Modules: s.modules,
+		ProfileAutoActivation: s.profileAutoActivation, NoPropagateProfiles: !s.propagateProfiles, Modules: s.modules,
 		KubeContext: s.currentContext, KubeContextGiven: s.kubeContext != "", KubeNamespace: s.currentNamespace, Getenv: s.Getenv,
 	})
 }

@@ -33,6 +33,10 @@ func Decide(s State, in Input) (State, []Action) {
 		if a := s.artifact(in.Artifact); a != nil {
 			a.Crashing = in.Crashing
 		}
+		if in.Err != nil && s.Running == nil {
+			// While a pass runs, its wait for readiness explains.
+			return s, []Action{Tell{event.Failed{Err: in.Err}}}
+		}
 	case Known:
 		if a := s.artifact(in.Artifact); a != nil {
 			a.Inputs, a.Sync = in.Inputs, in.Sync

@@ -127,6 +127,8 @@ func TestDecide(t *testing.T) {
 		{"a copy that failed is a rebuild: no change is dropped", state(), SyncDone{Artifact: "web", Err: errors.New("x")},
 			[]Action{Tell{event.Failed{Err: errors.New("x")}}, RunPass{Build: []string{"web"}, Causes: []string{"sync failed"}}}},
 		{"a copy that worked needs nothing more", state(), SyncDone{Artifact: "web"}, nil},
+		{"a container that dies while nothing else happens is told", state(), Crashed{Artifact: "web", Crashing: true, Err: errors.New("x")}, []Action{Tell{event.Failed{Err: errors.New("x")}}}},
+		{"a container that dies during a pass is left to the wait for readiness", state(running("api")), Crashed{Artifact: "web", Crashing: true, Err: errors.New("x")}, nil},
 		{"during a pass a copy is made at once", state(running("api")), saved("/p/web/app.py"),
 			[]Action{Sync{"web", []filesync.Op{op("/p/web/app.py", false)}, at}}},
 		{"a newer change stops only the build that it makes stale", state(running("web", "api")), saved("/p/api/main.go"),

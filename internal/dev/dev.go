@@ -89,8 +89,9 @@ type SyncDone struct {
 
 // Crashed says that the containers of an artifact do not stay alive, or do again.
 type Crashed struct {
-	Artifact string
+	Artifact string // "" for a container whose image is not built here
 	Crashing bool
+	Err      error // what has just happened, if anything did
 }
 
 // Known gives the policy what it may now know of an artifact: after its build.

@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options, s Session) error {
 	if err != nil {
 		return err
 	}
-	l := &loop{Options: o, Session: s, inputs: make(chan Input, 64), listed: make(chan listing), queued: map[string]*queue{}, crashed: map[containerKey]bool{}}
+	l := &loop{Options: o, Session: s, inputs: make(chan Input, 64), listed: make(chan listing), queued: map[string]*queue{}, exits: map[containerKey]exit{}}
 	g, gctx := errgroup.WithContext(ctx)
 	l.group = g
 	l.use(gctx, project, "the session begins")
@@ -106,7 +106,7 @@ type loop struct {
 	pass    *pipeline.Pass // nil: none runs
 	queued  map[string]*queue
 	pods    podWatch
-	crashed map[containerKey]bool
+	exits   map[containerKey]exit // the pod watch's own
 }
 
 // listing is the files of a project that exist.

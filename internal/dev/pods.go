@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
@@ -54,43 +55,69 @@ func (l *loop) pod(ctx context.Context, e kube.PodEvent) {
 		f.Pod(e)
 	}
 	selection := l.pods.selection.Load()
-	for _, m := range selection.Members(e.Pod) {
-		if m.Artifact == "" {
+	members := selection.Members(e.Pod)
+	for _, m := range members {
+		key := containerKey{e.Pod.Namespace, e.Pod.Name, m.Container}
+		was := l.exits[key]
+		if e.Deleted || e.Pod.DeletionTimestamp != nil {
+			delete(l.exits, key)
 			continue
 		}
-		key := containerKey{e.Pod.Namespace, e.Pod.Name, m.Container}
-		was, now := l.crashed[key], !e.Deleted && crashing(e.Pod, m.Container)
-		if now {
-			l.crashed[key] = true
-		} else {
-			delete(l.crashed, key)
+		now := lastExit(e.Pod, m.Container)
+		if now == was {
+			continue
 		}
-		if was != now {
-			l.send(ctx, Crashed{Artifact: m.Artifact, Crashing: l.anyCrashed(selection, e.Pod, m.Artifact)})
+		l.exits[key] = now
+		crashed := Crashed{Artifact: m.Artifact, Crashing: l.anyCrashing(e.Pod, members, m.Artifact)}
+		if now.id != was.id && now.code != 0 && was.seen {
+			crashed.Err = died(e.Pod, m.Container, now)
 		}
+		l.send(ctx, crashed)
 	}
 }
 
-// anyCrashed is whether a container of the artifact in this pod does not stay alive.
-func (l *loop) anyCrashed(selection *kube.Selection, pod *corev1.Pod, artifact string) bool {
-	for _, m := range selection.Members(pod) {
-		if m.Artifact == artifact && l.crashed[containerKey{pod.Namespace, pod.Name, m.Container}] {
-			return true
-		}
-	}
-	return false
+// exit is how a container last ended.
+type exit struct {
+	seen     bool   // the container was looked at; what it did before is not our session's
+	crashing bool   // it does not stay alive
+	id       string // of the instance that ended; "" when none has
+	code     int32
+	reason   string
 }
 
-// crashing is whether a container does not stay alive: the kubelet waits before it starts it again, or it has ended with a fault.
-func crashing(pod *corev1.Pod, container string) bool {
+// lastExit is how the container last ended, and whether it is dead now.
+func lastExit(pod *corev1.Pod, container string) exit {
+	e := exit{seen: true}
 	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if s.Name != container {
 			continue
 		}
-		if w := s.State.Waiting; w != nil {
-			return w.Reason == "CrashLoopBackOff"
+		ended := s.State.Terminated
+		if ended == nil {
+			ended = s.LastTerminationState.Terminated
 		}
-		return s.State.Terminated != nil && s.State.Terminated.ExitCode != 0
+		if ended != nil {
+			e.id, e.code, e.reason = ended.ContainerID, ended.ExitCode, ended.Reason
+		}
+		// The kubelet waits before it starts the container again, or it has ended with a fault.
+		e.crashing = s.State.Waiting != nil && s.State.Waiting.Reason == "CrashLoopBackOff" ||
+			s.State.Terminated != nil && s.State.Terminated.ExitCode != 0
 	}
-	return false
+	return e
+}
+
+// anyCrashing is whether a container of the artifact in this pod does not stay alive.
+func (l *loop) anyCrashing(pod *corev1.Pod, members []kube.Member, artifact string) bool {
+	return slices.ContainsFunc(members, func(m kube.Member) bool {
+		return m.Artifact == artifact && l.exits[containerKey{pod.Namespace, pod.Name, m.Container}].crashing
+	})
+}
+
+func died(pod *corev1.Pod, container string, e exit) error {
+	how := fmt.Sprintf("exit code %d", e.code)
+	if e.reason != "" && e.reason != "Error" {
+		how += " (" + e.reason + ")"
+	}
+	hint := "its last words are in the log above; save what mends it"
+	return diag.Errorf(hint, "container %q of pod/%s ended with %s", container, pod.Name, how)
 }
