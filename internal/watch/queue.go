@@ -57,7 +57,7 @@ func (q *queue) pump(fs *fsnotify.Watcher) {
 				continue
 			}
 			// The others tell of watches that ended with their folder, which we know from its parent.
-			if errors.Is(err, errOverflow) {
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
 				q.push(raw{lost: true, at: time.Now()})
 			}
 		}

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/skiff-dev/skiff/internal/diag"
 )
 
@@ -43,7 +41,8 @@ type Options struct {
 //
 // A path says that something happened to it and no more: it may have been written, made, renamed, deleted, or given
 // other mode bits, and by the time the batch is read it may have changed again, or be half written. Whoever acts on a
-// path looks at the file then; a later write comes in a later batch, also when the same program made both.
+// path looks at the file then; a later write comes in a later batch, also when the same program made both. With a
+// folder that came, went or was renamed, everything that is or was known to be in it is named too.
 type Batch struct {
 	Paths  []string  // absolute, as the Root or the file was named, sorted, each once; files and folders
 	First  time.Time // when the first of it was noticed
@@ -192,5 +191,3 @@ func signal(c chan struct{}) {
 
 // errCannotNotify is a file system whose changes the kernel does not tell, because another machine makes them.
 var errCannotNotify = errors.New("this file system does not tell what changes")
-
-var errOverflow = fsnotify.ErrEventOverflow
