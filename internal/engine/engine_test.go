@@ -2,11 +2,14 @@ package engine
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -123,6 +126,25 @@ func TestAClassicBuild(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+func TestAnEngineBehindTLSIsTrustedByItsCertificate(t *testing.T) {
+	s := httptest.NewTLSServer(&fakeDaemon{builder: "2"})
+	t.Cleanup(s.Close)
+	dir := t.TempDir()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"DOCKER_HOST": "tcp://" + strings.TrimPrefix(s.URL, "https://"), "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": dir}
+	e, err := Connect(Options{Getenv: getenv(env)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	if info, err := e.Ping(t.Context()); err != nil || !info.BuildKit {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 

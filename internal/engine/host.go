@@ -52,8 +52,11 @@ func findEndpoint(o Options) (endpoint, error) {
 
 // tlsFromEnv adds what DOCKER_TLS_VERIFY and DOCKER_CERT_PATH ask for.
 func tlsFromEnv(at endpoint, getenv func(string) string) endpoint {
+	verify := getenv("DOCKER_TLS_VERIFY") != ""
 	if dir := getenv("DOCKER_CERT_PATH"); dir != "" {
-		at.TLSDir, at.SkipVerify = dir, getenv("DOCKER_TLS_VERIFY") == ""
+		at.TLSDir, at.SkipVerify = dir, !verify
+	} else if verify {
+		at.TLSDir = configDir(getenv)
 	}
 	return at
 }

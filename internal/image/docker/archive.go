@@ -38,7 +38,7 @@ func (s *stream) Close() error {
 
 // open starts to write the archive, and says by which name the Dockerfile is in it.
 func (a archive) open(ctx context.Context) (io.ReadCloser, string, error) {
-	ignore, err := tree.ReadIgnore(ignoreFile(a.context, a.dockerfile))
+	ignore, err := readIgnore(ignoreFile(a.context, a.dockerfile))
 	if err != nil {
 		return nil, "", fmt.Errorf("ignore file of the build context: %w", err)
 	}
@@ -54,7 +54,7 @@ func (a archive) open(ctx context.Context) (io.ReadCloser, string, error) {
 
 // place finds the Dockerfile's name in the archive. One that lies outside the context, or is ignored in it, comes along under
 // another name, together with an ignore file that takes it away again once the engine has read it.
-func (a archive) place(ignore *tree.Ignore) (name string, extra map[string][]byte, err error) {
+func (a archive) place(ignore *ignoreRules) (name string, extra map[string][]byte, err error) {
 	rel, err := filepath.Rel(a.context, a.dockerfile)
 	rel = filepath.ToSlash(rel)
 	if err == nil && rel != ".." && !strings.HasPrefix(rel, "../") && !ignore.Match(rel) {
@@ -78,7 +78,7 @@ func (a archive) place(ignore *tree.Ignore) (name string, extra map[string][]byt
 }
 
 // write sends the context without what is ignored; extra files take the place of those of the same name.
-func (a archive) write(ctx context.Context, w io.Writer, ignore *tree.Ignore, extra map[string][]byte) error {
+func (a archive) write(ctx context.Context, w io.Writer, ignore *ignoreRules, extra map[string][]byte) error {
 	t := tar.NewWriter(w)
 	for _, name := range sorted(extra) {
 		if err := t.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(extra[name]))}); err != nil {

@@ -100,6 +100,10 @@ func (b *Builder) options(r image.Request) (engine.BuildOptions, error) {
 		return engine.BuildOptions{}, diag.Errorf("remove docker.cliFlags, or write what they say as fields of docker",
 			"docker.cliFlags is not yet supported by this version of skiff: it builds without the docker command")
 	}
+	if strings.Contains(r.Platform, ",") {
+		return engine.BuildOptions{}, diag.Errorf("name one platform with --platform",
+			"images for several platforms (%s) are not yet supported by this version of skiff", r.Platform)
+	}
 	if info, err := os.Stat(r.Artifact.Context); err != nil || !info.IsDir() {
 		return engine.BuildOptions{}, diag.Errorf("correct \"context\" of the artifact", "build context %s is no folder", r.Artifact.Context)
 	}

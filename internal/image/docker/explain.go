@@ -15,7 +15,6 @@ import (
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
-	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 var (
@@ -103,7 +102,7 @@ func missing(message string) string {
 
 func whyMissing(o engine.BuildOptions, name string) string {
 	file := ignoreFile(o.Context, o.Dockerfile)
-	ignore, err := tree.ReadIgnore(file)
+	ignore, err := readIgnore(file)
 	there := exists(filepath.Join(o.Context, filepath.FromSlash(name)))
 	if err == nil && there && ignore.Match(name) {
 		return fmt.Sprintf("%s leaves it out: add \"!%s\" there", filepath.Base(file), name)

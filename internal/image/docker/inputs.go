@@ -18,7 +18,7 @@ import (
 type inputs struct {
 	context string
 	singles []string // the Dockerfile and the ignore files, whether they exist or not
-	ignore  *tree.Ignore
+	ignore  *ignoreRules
 	sources []source
 }
 
@@ -29,7 +29,7 @@ var _ image.Inputs = (*inputs)(nil)
 func readInputs(context, dockerfile, target string, args map[string]*string) (*inputs, error) {
 	in := &inputs{context: context, singles: ignoreFiles(context, dockerfile), sources: []source{{}}}
 	in.singles = append(in.singles, dockerfile)
-	ignore, err := tree.ReadIgnore(ignoreFile(context, dockerfile))
+	ignore, err := readIgnore(ignoreFile(context, dockerfile))
 	if err == nil {
 		in.ignore = ignore
 	}
