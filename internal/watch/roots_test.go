@@ -167,20 +167,26 @@ func TestTruncateThenWriteIsOneBatch(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/f", "1")
 	s := begin(t, Options{}, []Root{{Dir: dir}})
+	truncated := time.Now()
 	f, err := os.Create(dir + "/f")
 	must(t, err)
 	defer f.Close()
 	pause := time.NewTimer(6 * time.Millisecond)
-	select {
-	case b := <-s.out:
-		t.Fatalf("the empty file is handed out: %v", b)
-	case <-pause.C:
-	}
+	<-pause.C
 	_, err = f.WriteString("2")
 	must(t, err)
+	if time.Since(truncated) > patience {
+		t.Skip("the machine is too busy to write in time")
+	}
 	b := <-s.out
 	if data, _ := os.ReadFile(b.Paths[0]); string(data) != "2" {
 		t.Errorf("the file holds %q when it is handed out", data)
+	}
+	pause.Reset(50 * time.Millisecond)
+	select {
+	case b := <-s.out:
+		t.Errorf("a second batch: %+v", b)
+	case <-pause.C:
 	}
 }
 
@@ -191,6 +197,7 @@ func TestBatchesMergeWhileNobodyReads(t *testing.T) {
 	write(t, dir+"/a", "1")
 	pause := time.NewTimer(30 * time.Millisecond)
 	<-pause.C
+	second := time.Now()
 	write(t, dir+"/b", "1")
 	pause.Reset(30 * time.Millisecond)
 	<-pause.C
@@ -198,8 +205,8 @@ func TestBatchesMergeWhileNobodyReads(t *testing.T) {
 	if diff := cmp.Diff([]string{dir + "/a", dir + "/b"}, b.Paths); diff != "" {
 		t.Errorf("Paths (-want +got):\n%s", diff)
 	}
-	if since := b.First.Sub(began); since < 0 || since > 25*time.Millisecond {
-		t.Errorf("First is %v after the first write", since)
+	if b.First.Before(began) || b.First.After(second) {
+		t.Errorf("First is %v after the first write", b.First.Sub(began))
 	}
 }
 
