@@ -28,9 +28,6 @@ func load(o Options) (*Cluster, error) {
 		return nil, unreadable(o, err)
 	}
 	env := getenv(o)
-	if clientcmd.IsConfigurationInvalid(clientcmd.Validate(*raw)) {
-		return nil, diagError("kubectl config view", "the kubeconfig is invalid: %w", clientcmd.Validate(*raw))
-	}
 	if len(raw.Contexts) == 0 && o.Context == "" {
 		if env("KUBERNETES_SERVICE_HOST") != "" && o.Kubeconfig == "" {
 			return loadInCluster(o)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	_ "k8s.io/client-go/plugin/pkg/client/auth/oidc" // kubeconfigs may name it
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
 )
 
 // FieldManager is the name under which skiff owns the fields that it applies.
@@ -96,6 +97,7 @@ func (c *Cluster) clients(shared *http.Client, stateDir string) error {
 		return err
 	}
 	c.Typed, c.Dynamic = typed, dyn
-	c.Mapper = newMapper(disco, cacheFile(stateDir, c.Host, c.Context))
+	c.Mapper = newMapper(func() ([]*restmapper.APIGroupResources, error) { return restmapper.GetAPIGroupResources(disco) },
+		cacheFile(stateDir, c.Host, c.Context))
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/restmapper"
 )
 
@@ -26,7 +25,7 @@ const (
 // mapper knows which kinds the cluster serves. It asks once, when first used; a kind that it does not know makes it ask
 // again. With a file, even a new process needs not ask.
 type mapper struct {
-	disco discovery.DiscoveryInterface
+	fetch func() ([]*restmapper.APIGroupResources, error)
 	file  string
 
 	mu      sync.Mutex
@@ -36,8 +35,8 @@ type mapper struct {
 
 var _ meta.ResettableRESTMapper = (*mapper)(nil)
 
-func newMapper(disco discovery.DiscoveryInterface, file string) *mapper {
-	return &mapper{disco: disco, file: file}
+func newMapper(fetch func() ([]*restmapper.APIGroupResources, error), file string) *mapper {
+	return &mapper{fetch: fetch, file: file}
 }
 
 // cacheFile has a name that no other cluster has, and that tells nothing.
@@ -75,7 +74,7 @@ func (m *mapper) current(missed bool) (inner meta.RESTMapper, fresh bool, err er
 	if m.inner != nil && !missed {
 		return m.inner, false, nil
 	}
-	groups, err := restmapper.GetAPIGroupResources(m.disco)
+	groups, err := m.fetch()
 	if err != nil {
 		return nil, false, err
 	}

@@ -158,11 +158,7 @@ func (r *reader) json() ([]*Object, bool) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 func (r *reader) syntax(err error) {
-	line, what := 0, err.Error()
-	if m := yamlLine.FindStringSubmatch(what); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		what = m[2]
-	}
+	line, what := r.locate(err)
 	hint := "mend the YAML at or above this line"
 	if strings.Contains(what, "found character that cannot start any token") && strings.HasPrefix(strings.TrimLeft(r.line(line), " "), "\t") {
 		hint = "indent with blanks, YAML allows no tabs"
@@ -173,6 +169,33 @@ func (r *reader) syntax(err error) {
 	r.faults = append(r.faults, &diag.Error{
 		Pos: diag.Pos{File: r.file, Line: line}, What: what, Line: r.line(line), Hint: hint, Code: diag.CodeDeploy, Err: err,
 	})
+}
+
+// locate finds the line to mend. The parser of the newer library names the start of what was not finished, and counts its
+// lines from 0 or 1 as it comes; the older one names the place where it gave up.
+func (r *reader) locate(err error) (line int, what string) {
+	what = err.Error()
+	if m := yamlLine.FindStringSubmatch(what); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		what = m[2]
+	}
+	r.line(0)
+	for start := 0; start < len(r.lines); {
+		end := start + 1
+		for end < len(r.lines) && !strings.HasPrefix(r.lines[end], "---") {
+			end++
+		}
+		var v any
+		err := syaml.Unmarshal([]byte(strings.Join(r.lines[start:end], "\n")), &v)
+		if err != nil {
+			if m := yamlLine.FindStringSubmatch(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")); m != nil && m[1] != "" {
+				n, _ := strconv.Atoi(m[1])
+				return start + n, m[2]
+			}
+		}
+		start = end
+	}
+	return line, what
 }
 
 func (r *reader) fault(n *yaml.Node, what, hint string) {

@@ -37,7 +37,8 @@ func (r Request) String() string {
 
 // Server is the API server. Its zero value is of no use; New starts one.
 type Server struct {
-	url string
+	url        string
+	disconnect func()
 
 	mu       sync.Mutex
 	objects  map[string]*unstructured.Unstructured
@@ -67,7 +68,7 @@ func New(t testing.TB) *Server {
 		h.CloseClientConnections() // watches never end by themselves
 		h.Close()
 	})
-	s.url = h.URL
+	s.url, s.disconnect = h.URL, h.CloseClientConnections
 	s.Put("{apiVersion: v1, kind: Namespace, metadata: {name: default}}")
 	return s
 }
@@ -167,6 +168,9 @@ func (s *Server) Refuse(f func(Request) *apierrors.StatusError) {
 	defer s.mu.Unlock()
 	s.refuse = f
 }
+
+// Disconnect cuts every connection, as a server that restarts does.
+func (s *Server) Disconnect() { s.disconnect() }
 
 // Log sets what the log of a pod's container is.
 func (s *Server) Log(pod, text string) {
