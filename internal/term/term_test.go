@@ -68,6 +68,15 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestOnlyAForeignNamespaceIsNamed(t *testing.T) {
+	got := text(term.Options{}, event.Session{Target: "cluster", Context: "c", Namespace: "dev", Why: "w"},
+		event.Applied{Object: "Pod/web", Namespace: "dev", Action: "created"}, event.Applied{Object: "Pod/db", Namespace: "data", Action: "created"})
+	want := "Target: cluster, context c, namespace dev (w)\n - Pod/web created\n - Pod/db in namespace data created\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Text (-want +got):\n%s", diff)
+	}
+}
+
 func TestAMutedBuildIsShownWhenItFails(t *testing.T) {
 	got := text(term.Options{Mute: []string{"build"}},
 		event.BuildOutput{Image: "web", Line: "step 1"}, event.BuildEnded{Image: "web", Err: errors.New("x"), Took: time.Second},

@@ -22,6 +22,7 @@ type printer struct {
 	buf    bytes.Buffer
 	colors map[string]int      // prefix of a log line -> its colour
 	builds map[string][]string // image -> output that is muted so far
+	home   string              // the session's namespace, which need not be named again
 }
 
 const (
@@ -53,7 +54,7 @@ func (p *printer) print(s event.Stamped) {
 		p.buildEnded(s.Time, e)
 	case event.Applied:
 		if !p.muted("deploy") {
-			p.line(s.Time, 0, " - %s %s", inNamespace(e.Object, e.Namespace), e.Action)
+			p.line(s.Time, 0, " - %s %s", p.placed(e.Object, e.Namespace), e.Action)
 		}
 	case event.Waiting:
 		if !p.muted("status-check") {
@@ -87,6 +88,7 @@ func (p *printer) print(s event.Stamped) {
 }
 
 func (p *printer) session(at time.Time, e event.Session) {
+	p.home = e.Namespace
 	if e.Target == "cluster" {
 		p.line(at, green, "Target: cluster, context %s, namespace %s (%s)", e.Context, e.Namespace, e.Why)
 	} else {
@@ -267,6 +269,14 @@ func (p *printer) stamp(at time.Time) {
 
 func (p *printer) muted(stage string) bool {
 	return slices.Contains(p.Mute, stage) || slices.Contains(p.Mute, "all")
+}
+
+// placed names an object's namespace where that is not the session's own.
+func (p *printer) placed(object, namespace string) string {
+	if namespace == p.home {
+		return object
+	}
+	return inNamespace(object, namespace)
 }
 
 func inNamespace(object, namespace string) string {
