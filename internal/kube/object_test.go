@@ -64,6 +64,7 @@ func TestReadObjectsNamesTheLineOfEachFault(t *testing.T) {
 		{"no kind", "apiVersion: v1\nmetadata: {name: a}\n", []string{"k8s/app.yaml:1:1: this object has no kind"}},
 		{"no apiVersion", "---\nkind: Pod\nmetadata: {name: a}\n", []string{"k8s/app.yaml:2:1: this Pod has no apiVersion"}},
 		{"no name", "apiVersion: v1\nkind: Pod\n", []string{"k8s/app.yaml:1:1: this Pod has no metadata.name"}},
+		{"a name that YAML takes for true", "apiVersion: v1\nkind: Pod\nmetadata: {name: y}\n", []string{"k8s/app.yaml:1:1: metadata.name of this Pod is no text but true"}},
 		{"a generated name", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n", []string{"k8s/app.yaml:1:1: this Pod has generateName and no name"}},
 		{"no object", "- a\n- b\n", []string{"k8s/app.yaml:1:1: this document is not an object"}},
 		{"not Kubernetes", "a: b\n", []string{"k8s/app.yaml:1:1: this document has no apiVersion and no kind"}},

@@ -112,10 +112,17 @@ func missing(m map[string]any) (what, hint string) {
 		return "this object has no kind", "add kind, for example: kind: Pod"
 	case name != "":
 		return "", ""
+	case notText(at(m, "metadata", "name")):
+		return fmt.Sprintf("metadata.name of this %s is no text but %v", kind, at(m, "metadata", "name")), "quote the name: YAML reads y, no, on and 12 as other things"
 	case generated != "":
 		return fmt.Sprintf("this %s has generateName and no name", kind), "give it a metadata.name: an object without a fixed name cannot be applied again"
 	}
 	return fmt.Sprintf("this %s has no metadata.name", kind), "add a name under metadata"
+}
+
+func notText(v any) bool {
+	_, ok := v.(string)
+	return !ok && v != nil
 }
 
 // itemNodes finds the nodes of a list's items, for their lines.

@@ -1,0 +1,58 @@
+// Package all is the table from a project's manifests to the sources that read them.
+package all
+
+import (
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/render"
+	"github.com/skiff-dev/skiff/internal/render/raw"
+)
+
+// Sources makes the sources of all configs, in their order. What cannot be rendered yet is refused, never left out.
+func Sources(project *config.Project, environ []string) ([]render.Source, error) {
+	var sources []render.Source
+	var faults diag.List
+	for _, c := range project.Configs {
+		faults = append(faults, refused(c)...)
+		if len(c.Manifests.RawYaml) == 0 {
+			continue
+		}
+		s, err := raw.New(raw.Options{Patterns: c.Manifests.RawYaml, Dir: dir(project, c), Environ: environ})
+		if err != nil {
+			faults = append(faults, diag.All(err)...)
+			continue
+		}
+		sources = append(sources, s)
+	}
+	return sources, faults.Err()
+}
+
+func dir(project *config.Project, c *config.Config) string {
+	if c.Dir != "" {
+		return c.Dir
+	}
+	return project.Dir
+}
+
+func refused(c *config.Config) diag.List {
+	m := c.Manifests
+	var faults diag.List
+	for _, f := range []struct {
+		there      bool
+		what, hint string
+	}{
+		{m.Kustomize != nil, "manifests.kustomize", `run "kustomize build" into a file, and list the file under manifests.rawYaml`},
+		{m.Helm != nil && len(m.Helm.Releases) > 0, "manifests.helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
+		{len(m.Kpt) > 0, "manifests.kpt", `run "kpt fn render" into a file, and list the file under manifests.rawYaml`},
+		{len(m.RemoteManifests) > 0, "manifests.remoteManifests", `run "kubectl get -o yaml" into a file, and list the file under manifests.rawYaml`},
+		{len(m.Transform) > 0, "manifests.transform", "make the change in the manifests"},
+		{len(m.Validate) > 0, "manifests.validate", "remove the block; the API server checks every object"},
+	} {
+		if f.there {
+			faults = append(faults, &diag.Error{
+				Pos: diag.Pos{File: c.File}, What: f.what + " is not supported yet", Hint: f.hint, Code: diag.CodeConfig,
+			})
+		}
+	}
+	return faults
+}
