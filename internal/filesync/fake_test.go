@@ -81,23 +81,47 @@ func (m *machine) Exec(ctx context.Context, e kube.Exec) error {
 	cmd := exec.CommandContext(ctx, program, e.Command[1:]...)
 	cmd.Args[0] = e.Command[0]
 	cmd.Env = []string{"PATH=" + m.bin}
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = e.Stdout, e.Stderr, time.Second
-	return m.stream(cmd, e.Stdin)
+	cmd.WaitDelay = time.Second
+	return attach(cmd, e)
 }
 
-// stream is what os/exec does with a reader, but it does not wait for more input once the command has ended.
-func (m *machine) stream(cmd *exec.Cmd, stdin io.Reader) error {
-	if stdin != nil {
-		w, err := cmd.StdinPipe()
-		if err != nil {
-			return err
-		}
-		go func() {
-			_, _ = io.Copy(w, stdin)
-			w.Close()
-		}()
+// attach connects a command as containerd does: the end of an output counts as the end of stdin too.
+func attach(cmd *exec.Cmd, e kube.Exec) error {
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return err
 	}
-	err := cmd.Run()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if e.Stdin != nil {
+		go func() {
+			_, _ = io.Copy(stdin, e.Stdin)
+			stdin.Close()
+		}()
+	} else {
+		stdin.Close()
+	}
+	var outputs sync.WaitGroup
+	copyOut := func(to io.Writer, from io.Reader) {
+		if to == nil {
+			to = io.Discard
+		}
+		_, _ = io.Copy(to, from)
+		stdin.Close()
+	}
+	outputs.Go(func() { copyOut(e.Stdout, out) })
+	outputs.Go(func() { copyOut(e.Stderr, errs) })
+	outputs.Wait()
+	err = cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() >= 0 {
 		return utilexec.CodeExitError{Err: err, Code: exit.ExitCode()}

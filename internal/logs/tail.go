@@ -84,22 +84,31 @@ const (
 	lastPause  = 5 * time.Second
 )
 
+// due says when the next step makes sense.
+type due int
+
+const (
+	onNews due = iota // when there is news of the container
+	later             // after a pause, or when there is news
+	now               // at once
+)
+
 // run reads until the pod is gone or ctx ends.
 func (t *tail) run(ctx context.Context) {
 	pause := firstPause
 	for ctx.Err() == nil {
 		s, lines := t.now(), t.lines
-		more := t.step(ctx, s)
-		if s.deleted {
+		next := t.step(ctx, s)
+		if s.deleted && next != now {
 			return
 		}
 		if t.lines > lines {
 			pause = firstPause
 		}
-		if more && t.drain(s) {
+		if next == now {
 			continue
 		}
-		if t.await(ctx, more, pause) {
+		if t.await(ctx, next, pause) {
 			pause = firstPause
 		} else {
 			pause = min(2*pause, lastPause)
@@ -107,15 +116,10 @@ func (t *tail) run(ctx context.Context) {
 	}
 }
 
-// drain says that an ended instance was read, and so the next is due at once.
-func (t *tail) drain(s status) bool {
-	return s.previous.id != "" && t.drained == s.previous.id && s.current.id != ""
-}
-
-// await waits for news of the container, or for the pause if there is something to read. It says whether there was news.
-func (t *tail) await(ctx context.Context, more bool, pause time.Duration) bool {
+// await waits for news of the container, or for the pause. It says whether there was news.
+func (t *tail) await(ctx context.Context, next due, pause time.Duration) bool {
 	var again <-chan time.Time
-	if more {
+	if next == later {
 		timer := time.NewTimer(pause)
 		defer timer.Stop()
 		again = timer.C
@@ -129,8 +133,8 @@ func (t *tail) await(ctx context.Context, more bool, pause time.Duration) bool {
 	return true
 }
 
-// step reads one instance as far as it goes and says whether there can be more without news of the container.
-func (t *tail) step(ctx context.Context, s status) (more bool) {
+// step reads one instance as far as it goes.
+func (t *tail) step(ctx context.Context, s status) due {
 	switch prev, cur := s.previous, s.current; {
 	case t.wants(prev):
 		from := t.seen.last
@@ -143,9 +147,9 @@ func (t *tail) step(ctx context.Context, s status) (more bool) {
 		return t.finish(cur, t.read(ctx, t.seen.last, &corev1.PodLogOptions{}))
 	case t.wants(cur):
 		_ = t.read(ctx, t.seen.last, &corev1.PodLogOptions{Follow: true})
-		return true
+		return later
 	}
-	return false
+	return onNews
 }
 
 // wants says whether an instance can have lines that we have not read.
@@ -154,11 +158,12 @@ func (t *tail) wants(l life) bool {
 }
 
 // finish notes that an instance has been read to its end, or is out of reach.
-func (t *tail) finish(l life, err error) (more bool) {
+func (t *tail) finish(l life, err error) due {
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) {
 		t.drained = l.id
+		return now
 	}
-	return true
+	return later
 }
 
 func (t *tail) read(ctx context.Context, from time.Time, o *corev1.PodLogOptions) error {
