@@ -58,10 +58,11 @@ func (s State) changed(in Changed) (State, []Action) {
 		}
 		s.Deploy = &Task{Cause: "notifications were lost"}
 	}
+	var reload []Action
 	if path, ok := first(in.Changes, s.Config); ok {
 		cause := s.rel(path) + " changed"
 		plan = append(plan, "reload the project: "+cause)
-		actions = append(actions, Reload{Cause: cause})
+		reload = []Action{Reload{Cause: cause}}
 	}
 	for i := range s.Artifacts {
 		more, words := s.changedArtifact(&s.Artifacts[i], in)
@@ -79,7 +80,7 @@ func (s State) changed(in Changed) (State, []Action) {
 	if onlySyncs(actions) && len(more) == 0 && len(plan) == len(actions) {
 		told = nil // the copy itself is told, with its time; a second line says nothing new
 	}
-	return s, slices.Concat(actions, told, more)
+	return s, slices.Concat(actions, told, reload, more)
 }
 
 // changedArtifact is what a batch means for one image: files that have a place in the container are copied at once, the others

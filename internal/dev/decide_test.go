@@ -110,7 +110,7 @@ func TestDecide(t *testing.T) {
 		{"a manifest is deployed without a rebuild", state(), saved("/p/k8s/pod.yaml"),
 			[]Action{told("k8s/pod.yaml", "deploy again: k8s/pod.yaml changed"), RunPass{Causes: []string{"k8s/pod.yaml changed"}}}},
 		{"the project file is reloaded", state(), saved("/p/config/skaffold.yaml"),
-			[]Action{Reload{"config/skaffold.yaml changed"}, told("config/skaffold.yaml", "reload the project: config/skaffold.yaml changed")}},
+			[]Action{told("config/skaffold.yaml", "reload the project: config/skaffold.yaml changed"), Reload{"config/skaffold.yaml changed"}}},
 		{"an image that others are built from is rebuilt with them, not synced", state(artifact("web", func(a *Artifact) { a.NeededBy = []string{"api"} })), saved("/p/web/app.py"),
 			[]Action{
 				told("web/app.py", "rebuild web: web/app.py changed, and api is built from web"),
