@@ -207,7 +207,7 @@ func TestWhatChangesDuringItsBuildIsNotRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &fake{files: []string{file}}
-	set := Set{Builders: f.builders(), Cache: NewCache(CacheOptions{File: filepath.Join(dir, "cache", "images.json"), Index: NoIndex{}})}
+	set := Set{Builders: f.builders(), Cache: NewCache(CacheOptions{File: filepath.Join(dir, "cache", "images.json"), Index: index(t)})}
 	r := requests("a")[0]
 	r.Artifact.Context = dir
 	saved := func() int {

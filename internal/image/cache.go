@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/skiff-dev/skiff/internal/engine"
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 // Engine is what the cache needs of the Docker engine.
@@ -21,9 +22,9 @@ type Engine interface {
 	Push(ctx context.Context, ref string, out func(line string)) (string, error)
 }
 
-// Digester tells the digest of a file's contents; tree.Index is one that reads no file twice.
+// Digester tells the digest and the mode of a file; tree.Index is one that reads no file twice.
 type Digester interface {
-	Digest(path string) (string, error)
+	File(path string) (tree.File, error)
 }
 
 // CacheOptions says where a Cache keeps what it knows, and whom it asks whether that is still true.

@@ -21,7 +21,18 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/engine"
+	"github.com/skiff-dev/skiff/internal/tree"
 )
+
+// index is an index of files that is not kept.
+func index(t *testing.T) *tree.Index {
+	t.Helper()
+	x, err := tree.OpenIndex("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
 
 // testRegistry is a registry in this process that counts what it is asked.
 type testRegistry struct {
@@ -231,7 +242,7 @@ func TestTheKeyChangesWithWhatDecidesAboutTheImage(t *testing.T) {
 	write("a/f", "one", 0o644)
 	r := Request{Artifact: &config.Artifact{Image: "web", Context: dir}, Ref: "reg/web:1"}
 	f := &fake{files: []string{filepath.Join(dir, "a", "f"), filepath.Join(dir, "b", "f")}}
-	c := NewCache(CacheOptions{Index: NoIndex{}})
+	c := NewCache(CacheOptions{Index: index(t)})
 	seen := map[string]string{}
 	step := func(what string, change func(), same bool) {
 		t.Helper()

@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sort"
@@ -94,35 +92,9 @@ func fileDigests(ctx context.Context, index Digester, files []string) ([]string,
 }
 
 func fileDigest(index Digester, file string) (string, error) {
-	info, err := os.Lstat(file)
+	f, err := index.File(file)
 	if err != nil {
 		return "", err
 	}
-	mode := fmt.Sprintf("%o", info.Mode())
-	switch {
-	case info.Mode().IsRegular():
-		d, err := index.Digest(file)
-		return mode + " " + d, err
-	case info.Mode()&fs.ModeSymlink != 0:
-		target, err := os.Readlink(file)
-		return fmt.Sprintf("%s %q", mode, target), err
-	}
-	return mode, nil
-}
-
-// NoIndex reads every file anew: a Digester for tests, and where no state may be kept.
-type NoIndex struct{}
-
-// Digest is the SHA-256 of the file's contents.
-func (NoIndex) Digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return fmt.Sprintf("%o %s", f.Mode, f.Digest), nil
 }

@@ -147,6 +147,9 @@ func (r *repos) openRoot(root string) (repository, error) {
 		}
 		return command, nil
 	}
+	if large(root) && command.found() {
+		return command, nil
+	}
 	native, err := openNative(root, r.environ)
 	if err != nil {
 		if command.found() {

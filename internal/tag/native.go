@@ -27,8 +27,11 @@ type native struct {
 
 var _ repository = (*native)(nil)
 
-// hugeIndexes is how much of pack indexes is read in process, where they are read whole; git maps them.
-const hugeIndexes = 32 << 20
+// From these sizes on git is asked where there is one: an index of some 20,000 files, pack indexes of a million objects.
+const (
+	hugeIndex = 2 << 20
+	hugePacks = 32 << 20
+)
 
 // unusual says why a repository is not read in process, empty when it is.
 func unusual(root string, environ []string) string {
@@ -54,17 +57,23 @@ func unusual(root string, environ []string) string {
 			return reason
 		}
 	}
+	return ""
+}
+
+// large says whether git, which maps its files into memory, is faster than reading them whole.
+func large(root string) bool {
+	dir := filepath.Join(root, ".git")
+	if info, err := os.Stat(filepath.Join(dir, "index")); err == nil && info.Size() > hugeIndex {
+		return true
+	}
 	var size int64
-	packs, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.idx"))
+	packs, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.idx")) // the pattern is good
 	for _, pack := range packs {
 		if info, err := os.Stat(pack); err == nil {
 			size += info.Size()
 		}
 	}
-	if size > hugeIndexes {
-		return "the repository is very large"
-	}
-	return ""
+	return size > hugePacks
 }
 
 func openNative(root string, environ []string) (*native, error) {

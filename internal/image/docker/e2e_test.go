@@ -17,6 +17,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/image"
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 // registryHost is the registry of the test cluster; E2E_REGISTRY names another one.
@@ -282,13 +283,17 @@ func TestTheSecondBuildIsFoundInTheRegistryWithoutTheEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	index, err := tree.OpenIndex("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := &real{Engine: e, kind: engine.BuildKit}
 	a := project(t, map[string]string{"Dockerfile": "FROM busybox:1\nWORKDIR /w\nCOPY f /f\n", "f": time.Now().String()})
 	b := New(Options{Engine: r, Dir: a.Context})
 	set := image.Set{
 		Builders: func(*config.Artifact) (image.Builder, error) { return b, nil },
 		Cache: image.NewCache(image.CacheOptions{
-			File: filepath.Join(t.TempDir(), "images.json"), Index: image.NoIndex{}, Engine: r, Registry: image.NewRegistry(r.Auth(), nil),
+			File: filepath.Join(t.TempDir(), "images.json"), Index: index, Engine: r, Registry: image.NewRegistry(r.Auth(), nil),
 		}),
 	}
 	var first image.Result
