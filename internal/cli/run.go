@@ -61,6 +61,11 @@ func newDelete(w World) *cobra.Command {
 			if err == nil && len(gone) == 0 {
 				s.bus.Send(event.Note{Text: "Nothing of this project is deployed here."})
 			}
+			for _, id := range gone {
+				if s.dryRun {
+					s.bus.Send(event.Applied{Object: id.String(), Namespace: id.Namespace, Action: "would be deleted"})
+				}
+			}
 			return err
 		})
 }
