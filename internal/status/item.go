@@ -43,6 +43,7 @@ type item struct {
 	id       kube.ID
 	gvk      schema.GroupVersionKind
 	pos      diag.Pos
+	at       place
 	live     *unstructured.Unstructured
 	uid      types.UID
 	runsPods bool

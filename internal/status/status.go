@@ -12,6 +12,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/kube"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -84,6 +85,8 @@ type input struct {
 	object  *unstructured.Unstructured
 	pod     *corev1.Pod
 	deleted bool
+	missing *place // instead: an object that was not there when its watch began
+	name    string
 }
 
 var errDone = errors.New("done")
@@ -125,6 +128,7 @@ func (w *waiter) watch(ctx context.Context, g *errgroup.Group) error {
 			return w.cluster.Explain(fmt.Errorf("watch %s: %w", it.id, err))
 		}
 		at := place{m.Resource, it.id.Namespace}
+		it.at = at
 		names[at] = append(names[at], it.id.Name)
 		if it.runsPods {
 			namespaces[it.id.Namespace] = true
@@ -135,11 +139,7 @@ func (w *waiter) watch(ctx context.Context, g *errgroup.Group) error {
 		if len(list) == 1 {
 			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", list[0]).String()
 		}
-		g.Go(func() error {
-			return w.cluster.Watch(ctx, at.gvr, at.namespace, o, nil, func(o *unstructured.Unstructured, deleted bool) {
-				w.put(ctx, input{object: o, deleted: deleted})
-			})
-		})
+		g.Go(func() error { return w.follow(ctx, at, list, o) })
 	}
 	var all []string
 	for ns := range namespaces {
@@ -159,6 +159,27 @@ func (w *waiter) watch(ctx context.Context, g *errgroup.Group) error {
 		return nil
 	})
 	return nil
+}
+
+func (w *waiter) follow(ctx context.Context, at place, names []string, o metav1.ListOptions) error {
+	seen := map[string]bool{}
+	listed := func() {
+		for _, name := range names {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			// The list may come from a cache that does not have what we just made, so only this answer counts.
+			_, err := w.cluster.Dynamic.Resource(at.gvr).Namespace(at.namespace).Get(ctx, name, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				w.put(ctx, input{missing: &at, name: name})
+			}
+		}
+	}
+	return w.cluster.Watch(ctx, at.gvr, at.namespace, o, listed, func(o *unstructured.Unstructured, deleted bool) {
+		seen[o.GetName()] = true
+		w.put(ctx, input{object: o, deleted: deleted})
+	})
 }
 
 func (w *waiter) put(ctx context.Context, in input) {
@@ -206,6 +227,8 @@ func (w *waiter) take(ctx context.Context, in input) error {
 	var concerned []*item
 	for _, it := range w.items {
 		switch {
+		case in.missing != nil && it.at == *in.missing && it.id.Name == in.name:
+			return it.fail("it was deleted", "", w.began)
 		case in.object != nil && it.is(in.object):
 			if in.deleted {
 				return it.fail("it was deleted", "", w.began)

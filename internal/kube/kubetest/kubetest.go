@@ -49,6 +49,7 @@ type Server struct {
 	requests []Request
 	refuse   func(Request) *apierrors.StatusError
 	logs     map[string]string
+	watches  map[string]int
 }
 
 // change is one entry of what watches are told.
@@ -62,7 +63,7 @@ type change struct {
 // New starts a server with the namespace "default" that ends with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{objects: map[string]*unstructured.Unstructured{}, kinds: slices.Clone(builtin), changed: make(chan struct{}), logs: map[string]string{}}
+	s := &Server{objects: map[string]*unstructured.Unstructured{}, kinds: slices.Clone(builtin), changed: make(chan struct{}), logs: map[string]string{}, watches: map[string]int{}}
 	h := httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(func() {
 		h.CloseClientConnections() // watches never end by themselves
@@ -167,6 +168,13 @@ func (s *Server) Refuse(f func(Request) *apierrors.StatusError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse = f
+}
+
+// Watching says whether a watch of the resource is open.
+func (s *Server) Watching(resource string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watches[resource] > 0
 }
 
 // Disconnect cuts every connection, as a server that restarts does.

@@ -227,6 +227,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, c call) {
 			},
 		})
 	}
+	s.watches[c.Resource]++
 	for {
 		for _, ch := range s.history {
 			if ch.version > from && ch.kind.gvk == c.kind.gvk && (c.Namespace == "" || ch.object.GetNamespace() == c.Namespace) && want(ch.object) {
@@ -239,6 +240,9 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, c call) {
 		w.(http.Flusher).Flush()
 		select {
 		case <-r.Context().Done():
+			s.mu.Lock()
+			s.watches[c.Resource]--
+			s.mu.Unlock()
 			return
 		case <-changed:
 		}
