@@ -77,7 +77,7 @@ func (c *client) through(ctx context.Context, p *pairOf) outcome {
 		fault = string(text)
 	})
 	up.Go(func() { c.up(p.data, &answered) })
-	_, _ = io.Copy(&flagged{c.conn, &answered}, p.data)
+	_, err := io.Copy(&flagged{c.conn, &answered}, p.data)
 	if answered.Load() {
 		c.conn.CloseWrite()
 		c.conn.SetReadDeadline(time.Now().Add(linger))
@@ -88,7 +88,8 @@ func (c *client) through(ctx context.Context, p *pairOf) outcome {
 	late := time.AfterFunc(explanation, p.close)
 	errs.Wait()
 	late.Stop()
-	if fault == "" {
+	lost := err != nil || p.lost()
+	if fault == "" && !lost {
 		c.conn.CloseWrite()
 		c.conn.SetReadDeadline(time.Now().Add(linger))
 		up.Wait()
@@ -98,7 +99,9 @@ func (c *client) through(ctx context.Context, p *pairOf) outcome {
 	c.conn.SetReadDeadline(time.Unix(1, 0))
 	up.Wait()
 	c.conn.SetReadDeadline(time.Time{})
-	if c.gone || c.lost || !untaken(fault) {
+	// What nobody has heard can be said again.
+	unheard := untaken(fault) || lost && len(c.said) == 0
+	if c.gone || c.lost || !unheard {
 		return broken
 	}
 	return refused

@@ -187,6 +187,16 @@ func (u *upstreams) broken(pod *corev1.Pod, conn httpstream.Connection, err erro
 	return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 }
 
+// lost says that the connection under the streams is gone.
+func (p *pairOf) lost() bool {
+	select {
+	case <-p.conn.CloseChan():
+		return true
+	default:
+		return false
+	}
+}
+
 func (p *pairOf) close() {
 	p.data.Reset()
 	p.errs.Reset()
