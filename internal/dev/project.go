@@ -99,7 +99,12 @@ func (p *Project) known(ctx context.Context, built pipeline.Built) Known {
 	i := slices.IndexFunc(p.Artifacts, func(a *config.Artifact) bool { return a.Image == built.Image })
 	a := p.Artifacts[i]
 	known := Known{Artifact: built.Image, Inputs: p.inputsOf(ctx, a)}
-	if rules, err := filesync.Compile(a, built.WorkDir, nil); err == nil && !rules.Empty() {
+	if a.Sync == nil {
+		return known
+	}
+	// Without destinations nothing is inferred, and a change is a rebuild, which says what is wrong with the Dockerfile.
+	destinations, _ := p.Line.Destinations(a, built.WorkDir)
+	if rules, err := filesync.Compile(a, built.WorkDir, destinations); err == nil && !rules.Empty() {
 		known.Sync = planner{rules}
 	}
 	return known

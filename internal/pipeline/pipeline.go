@@ -59,6 +59,21 @@ func (l *Line) Inputs(ctx context.Context, a *config.Artifact) (Inputs, error) {
 	return b.Inputs(ctx, a)
 }
 
+// Destinations says where the steps of an artifact's build put a file, by its path relative to the context; nil when its builder
+// cannot tell.
+func (l *Line) Destinations(a *config.Artifact, workDir string) (func(rel string) []string, error) {
+	b, err := l.Images.Builders(a)
+	if err != nil {
+		return nil, err
+	}
+	if knows, ok := b.(interface {
+		Destinations(*config.Artifact, string) (func(rel string) []string, error)
+	}); ok {
+		return knows.Destinations(a, workDir)
+	}
+	return nil, nil
+}
+
 // Watch says which paths the manifests are made from.
 func (l *Line) Watch() Watch { return render.WatchAll(l.Render.Sources) }
 
