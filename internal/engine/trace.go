@@ -163,13 +163,14 @@ func (t *trace) flush() {
 }
 
 var (
+	frontend = regexp.MustCompile(`^(?:failed to solve(?: with frontend \S+)?: )+`)
 	exitCode = regexp.MustCompile(`exit code: (\d+)`)
 	// "[build 2/5] RUN x", "[2/5] RUN x", "[linux/arm64 build 2/5] RUN x"
 	stepName = regexp.MustCompile(`^\[(?:\S+/\S+ )?(?:(\S+) +)?(\d+)/(\d+)\] (.*)$`)
 )
 
 func (t *trace) explain(_ int, text string) *BuildError {
-	e := &BuildError{Message: strings.TrimPrefix(text, "failed to solve with frontend dockerfile.v0: ")}
+	e := &BuildError{Message: frontend.ReplaceAllString(text, "")}
 	if t.failed == nil {
 		return e
 	}

@@ -165,10 +165,15 @@ func TestFailuresAreExplained(t *testing.T) {
 			"image \"web\": Dockerfile:2: FROM docker.io/library/base: base: not found\nhint: check the image's name and that its registry can be reached; docker login where it is private", "FROM base AS x"},
 		{"a fault of the Dockerfile", engine.BuildError{Message: "dockerfile parse error line 5: unknown instruction: ENVY"},
 			`image "web": Dockerfile:5: unknown instruction: ENVY`, "ENV A=1"},
+		{"a syntax that cannot be fetched", engine.BuildError{Message: "lookup registry-1.docker.io: no such host"},
+			"image \"web\": Dockerfile:1: the syntax docker/dockerfile:1 cannot be fetched: lookup registry-1.docker.io: no such host\nhint: remove the line to build with the engine's own syntax, or make the registry reachable", "# syntax=docker/dockerfile:1"},
 		{"anything else is told as it is", engine.BuildError{Message: "no space left on device"}, `image "web": Dockerfile: no space left on device`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := artifact(t, dockerfile)
+			if strings.Contains(tt.line, "syntax") {
+				a = artifact(t, tt.line+"\n"+dockerfile)
+			}
 			write(t, a.Context, "secret.txt")
 			writeText(t, filepath.Join(a.Context, ".dockerignore"), "secret.*\n")
 			_, err := build(t, &fakeEngine{err: &tt.failed}, a, false, nil)

@@ -20,6 +20,7 @@ import (
 var (
 	parseLine = regexp.MustCompile(`(?i)parse error (?:on )?line (\d+): (.*)`)
 	notFound  = regexp.MustCompile(`"(/[^"]*)"(?: not found)?: not found|stat ([^:]+): file does not exist|(?:COPY|ADD) failed: (?:stat )?(\S+?):? (?:no such file|file does not exist)`)
+	syntax    = regexp.MustCompile(`(?i)^#\s*syntax\s*=\s*(\S+)`)
 	noBase    = regexp.MustCompile(`not found|unknown|denied|does not exist|no such host|i/o timeout|connection refused|failed to do request`)
 )
 
@@ -38,6 +39,7 @@ func (b *Builder) explain(r image.Request, o engine.BuildOptions, err error) err
 		return e
 	}
 	if failed.Step.Text == "" {
+		withoutFrontend(e, text)
 		return e
 	}
 	e.Pos.Line = locate(o.Dockerfile, o.Args, failed.Step)
@@ -46,6 +48,24 @@ func (b *Builder) explain(r image.Request, o engine.BuildOptions, err error) err
 	}
 	describe(e, failed, o)
 	return e
+}
+
+// withoutFrontend explains a build that ended before its first step: most often the frontend that the Dockerfile asks for could
+// not be fetched.
+func withoutFrontend(e *diag.Error, text []byte) {
+	if !noBase.MatchString(e.What) {
+		return
+	}
+	for i, line := range strings.Split(string(text), "\n") {
+		m := syntax.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		e.Pos.Line, e.Line = i+1, strings.TrimRight(line, "\r")
+		e.What = fmt.Sprintf("the syntax %s cannot be fetched: %s", m[1], e.What)
+		e.Hint = "remove the line to build with the engine's own syntax, or make the registry reachable"
+		return
+	}
 }
 
 // describe says what a step failed at, in the user's words.
