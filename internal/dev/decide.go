@@ -19,7 +19,9 @@ func Decide(s State, in Input) (State, []Action) {
 	case Start:
 		s.Started = true
 		for _, a := range s.Artifacts {
-			s.Build[a.Name] = Task{Cause: in.Cause}
+			if !a.Deployed {
+				s.Build[a.Name] = Task{Cause: in.Cause}
+			}
 		}
 		s.Deploy = &Task{Cause: in.Cause}
 		return s.next(Trigger{Build: true, Deploy: true})
@@ -269,6 +271,17 @@ func (s *State) owed() []string {
 		}
 	}
 	return names
+}
+
+// rebuilds is whether an artifact is being rebuilt, or is to be.
+func (s *State) rebuilds(name string) bool {
+	if s.Running != nil {
+		if _, ok := s.Running.Build[name]; ok {
+			return true
+		}
+	}
+	_, owed := s.Build[name]
+	return owed
 }
 
 // waiting is what only the user's word starts.

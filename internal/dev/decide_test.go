@@ -84,15 +84,23 @@ func told(paths, plan string) Tell {
 
 func TestDecide(t *testing.T) {
 	manual := func(s *State) { s.Manual = true }
+	fresh := func(s *State) {
+		s.Started = false
+		for i := range s.Artifacts {
+			s.Artifacts[i].Deployed = false
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		s    State
 		in   Input
 		want []Action
 	}{
-		{"the start builds and deploys everything", state(func(s *State) { s.Started = false }), Start{"start"},
+		{"the start builds and deploys everything", state(fresh), Start{"start"},
 			[]Action{RunPass{Build: []string{"web", "api"}, Causes: []string{"start"}}}},
-		{"the start needs no word even with --trigger=manual", state(manual), Start{"start"},
+		{"after a reload what runs already is deployed, not built", state(artifact("api", func(a *Artifact) { a.Deployed = false })), Start{"start"},
+			[]Action{RunPass{Build: []string{"api"}, Causes: []string{"start"}}}},
+		{"the start needs no word even with --trigger=manual", state(fresh, manual), Start{"start"},
 			[]Action{RunPass{Build: []string{"web", "api"}, Causes: []string{"start"}}}},
 		{"a path of nothing is nothing", state(), saved("/p/notes.txt"), nil},
 		{"a synced file is copied, not rebuilt, and only the copy is told", state(), saved("/p/web/app.py"),

@@ -310,11 +310,14 @@ func (l *loop) reload(ctx context.Context, cause string) {
 	l.decide(ctx, Start{Cause: cause})
 }
 
-// use makes a project the one that runs.
+// use makes a project the one that runs. What the one before it built the same way keeps running as it is.
 func (l *loop) use(ctx context.Context, p *Project, cause string) {
-	l.project, l.cause = p, cause
 	p.learn(ctx)
-	l.state = p.state(l.Options)
+	state := p.state(l.Options)
+	if l.project != nil {
+		p.inherit(ctx, l.project, l.state, &state)
+	}
+	l.project, l.cause, l.state = p, cause, state
 	l.watch()
 	l.group.Go(func() error {
 		select {

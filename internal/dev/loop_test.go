@@ -454,11 +454,17 @@ func TestABrokenProjectFileLeavesTheOldLoop(t *testing.T) {
 	b.saved("app.py")
 	b.eventually("the old loop syncs", func() bool { return len(b.syncer.taken()) == 1 })
 	b.load = func() error { return nil }
+	b.write("k8s/map.yaml", "kind: ConfigMap\napiVersion: v1\nmetadata: {name: settings}\n")
 	b.saved("skaffold.yaml")
 	b.untilWatching()
-	if built, _ := b.builder.counts(); built != 2 {
-		t.Errorf("%d builds, want the reloaded project to be built", built)
+	if b.cluster.Find("ConfigMap", "", "settings") == nil {
+		t.Error("the reloaded project was not deployed")
 	}
+	if built, _ := b.builder.counts(); built != 1 {
+		t.Errorf("%d builds: a reload built again what runs already", built)
+	}
+	b.saved("app.py")
+	b.eventually("the new loop syncs", func() bool { return len(b.syncer.taken()) == 2 })
 }
 
 func TestEnterDoesWhatIsOwed(t *testing.T) {

@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,6 +83,49 @@ func (p *Project) state(o Options) State {
 	return s
 }
 
+// inherit takes over from the project before a reload the images that are made the same way and run already: whatever was
+// copied into their containers since stays valid.
+func (p *Project) inherit(ctx context.Context, old *Project, was State, now *State) {
+	for _, a := range p.Artifacts {
+		before, known := old.artifact(a.Image), was.artifact(a.Image)
+		built, made := old.Line.Result(a.Image)
+		if before == nil || known == nil || !made || !known.Deployed || !sameBuild(before, a) || was.rebuilds(a.Image) {
+			continue
+		}
+		p.Line.Known(map[string]pipeline.Built{a.Image: built})
+		mine := now.artifact(a.Image)
+		mine.Deployed, mine.Crashing = true, known.Crashing
+		mine.Sync = p.known(ctx, built).Sync
+	}
+}
+
+// sameBuild is whether two definitions of an artifact make the same image of the same files.
+func sameBuild(a, b *config.Artifact) bool {
+	text := func(a *config.Artifact) string {
+		artifact, build := *a, config.BuildConfig{}
+		if a.Config != nil {
+			build = a.Config.Build
+		}
+		artifact.Sync, artifact.Config = nil, nil
+		build.Artifacts, build.TagPolicy = nil, config.TagPolicy{}
+		data, err := json.Marshal([]any{artifact, build})
+		if err != nil {
+			return err.Error()
+		}
+		return string(data)
+	}
+	return text(a) == text(b)
+}
+
+func (p *Project) artifact(image string) *config.Artifact {
+	for _, a := range p.Artifacts {
+		if a.Image == image {
+			return a
+		}
+	}
+	return nil
+}
+
 func (p *Project) neededBy(image string) []string {
 	var names []string
 	for _, a := range p.Artifacts {
@@ -96,8 +140,7 @@ func (p *Project) neededBy(image string) []string {
 
 // known is what the policy may know of an artifact after its build: the files that it was made from, and where they go.
 func (p *Project) known(ctx context.Context, built pipeline.Built) Known {
-	i := slices.IndexFunc(p.Artifacts, func(a *config.Artifact) bool { return a.Image == built.Image })
-	a := p.Artifacts[i]
+	a := p.artifact(built.Image)
 	known := Known{Artifact: built.Image, Inputs: p.inputsOf(ctx, a)}
 	if a.Sync == nil {
 		return known

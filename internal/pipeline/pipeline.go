@@ -85,6 +85,12 @@ func (l *Line) Known(images map[string]Built) {
 	maps.Copy(l.built, images)
 }
 
+// Result is the image of an artifact, once it is known.
+func (l *Line) Result(artifact string) (Built, bool) {
+	built, ok := l.built[artifact]
+	return built, ok
+}
+
 // stage frames one stage of the line with its events.
 func (l *Line) stage(stage event.Stage, cause string, work func() error) error {
 	start := time.Now()
@@ -133,8 +139,12 @@ func (l *Line) Build(ctx context.Context, artifacts []*config.Artifact, wrap fun
 		results, err = image.Build(ctx, set, requests, l.Sink)
 		return err
 	})
-	for _, r := range results {
-		l.Known(map[string]Built{r.Image: r})
+	for i, r := range results {
+		if before, ok := l.built[r.Image]; ok && r.Digest != "" && before.Digest == r.Digest && kube.Repository(before.Ref) == kube.Repository(r.Ref) {
+			// The same image under another tag is no reason to restart a pod.
+			results[i].Ref = before.Ref
+		}
+		l.Known(map[string]Built{r.Image: results[i]})
 	}
 	return results, err
 }
