@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (d *Deployer) one(ctx context.Context, t *target) (*kube.Object, error) {
 		}
 	}
 	if t.live != nil && t.live.GetDeletionTimestamp() != nil {
-		if err := d.gone(ctx, t, t.live.GetUID()); err != nil {
+		if err := d.hurry(ctx, t); err != nil {
 			return nil, d.explain(t.object, err)
 		}
 		t.live = nil
@@ -146,6 +147,35 @@ func (d *Deployer) send(ctx context.Context, t *target) (got *unstructured.Unstr
 	return got, true, err
 }
 
+// hurriedFor is how long a node may take to end a pod that got less grace. Some never shorten what they began.
+const hurriedFor = 2 * time.Second
+
+// hurry waits for the end of an object that is being deleted. A pod of ours (the last session's, most often) gets no more
+// time to shut down: many a process ignores SIGTERM, and the user waits for the next one. The node ends its processes in
+// their own time; their name is free before.
+func (d *Deployer) hurry(ctx context.Context, t *target) error {
+	uid := t.live.GetUID()
+	if t.id.Kind != "Pod" || t.live.GetAnnotations()[appliedKey] == "" {
+		return d.gone(ctx, t, uid)
+	}
+	for _, grace := range []int64{replacedGrace, 0} {
+		err := t.client.Delete(ctx, t.id.Name, metav1.DeleteOptions{GracePeriodSeconds: &grace, Preconditions: &metav1.Preconditions{UID: &uid}})
+		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		limited, cancel := context.WithTimeoutCause(ctx, hurriedFor, errNotGone)
+		err = d.watchGone(limited, t, uid)
+		cancel()
+		if !errors.Is(err, errNotGone) {
+			return err
+		}
+	}
+	return d.gone(ctx, t, uid)
+}
+
 // startedWithin is how long the controllers may take to make what every pod of a new namespace needs.
 const startedWithin = 10 * time.Second
 
@@ -193,7 +223,7 @@ func (d *Deployer) replaceable(id kube.ID) bool {
 	return d.options.Force || id.Group == "" && id.Kind == "Pod" || id.Group == "batch" && id.Kind == "Job"
 }
 
-// replacedWithin is the grace that a pod gets when its replacement waits for it: the user waits, too.
+// replacedGrace is the grace, in seconds, that a pod gets when its replacement waits for it: the user waits, too.
 const replacedGrace int64 = 1
 
 func (d *Deployer) remove(ctx context.Context, t *target) error {

@@ -166,6 +166,38 @@ func TestAPodWhoseEnvironmentChangedIsMadeAgain(t *testing.T) {
 	}
 }
 
+func TestARestartedSessionDoesNotWaitForAPodThatIgnoresItsEnd(t *testing.T) {
+	c := realCluster(t)
+	d, _ := session(c)
+	apply(t, d, fmt.Sprintf(pod, "1"))
+	waitRunning(t, c)
+	if err := d.Cleanup(t.Context()); err != nil {
+		t.Error(err)
+	}
+	again, got := session(c)
+	began := time.Now()
+	apply(t, again, fmt.Sprintf(pod, "1"))
+	took := time.Since(began)
+	t.Logf("made again in %v", took)
+	if diff := cmp.Diff([]string{"created Pod/web"}, got.actions()); diff != "" || took > 5*time.Second {
+		t.Errorf("took %v, actions (-want +got):\n%s", took, diff)
+	}
+}
+
+func waitRunning(t *testing.T, c *kube.Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := c.WatchPods(ctx, nil, func(e kube.PodEvent) {
+		if e.Pod.Status.Phase == corev1.PodRunning {
+			cancel()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 const defined = `
 apiVersion: boats.example/v1
 kind: Boat

@@ -373,3 +373,20 @@ func TestTheEndOfTheContextEndsAPass(t *testing.T) {
 		t.Errorf("Apply = %v", err)
 	}
 }
+
+func TestIDSaysWhereAnObjectGoes(t *testing.T) {
+	d, _ := session(kubetest.New(t).Cluster(t))
+	for _, tt := range []struct {
+		manifest string
+		want     kube.ID
+	}{
+		{settings, kube.ID{Kind: "ConfigMap", Namespace: "default", Name: "settings"}},
+		{inMore, kube.ID{Kind: "ConfigMap", Namespace: "more", Name: "far"}},
+		{strings.Replace(more, "name: more", "name: more, namespace: odd", 1), kube.ID{Kind: "Namespace", Name: "more"}},
+		{`{apiVersion: x.example/v1, kind: Nope, metadata: {name: x}}`, kube.ID{Group: "x.example", Kind: "Nope", Name: "x"}},
+	} {
+		if diff := cmp.Diff(tt.want, d.ID(read(t, tt.manifest)[0])); diff != "" {
+			t.Errorf("ID (-want +got):\n%s", diff)
+		}
+	}
+}

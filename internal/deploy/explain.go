@@ -38,6 +38,10 @@ func (d *Deployer) reason(o *kube.Object, err error) (what, hint string) {
 	case meta.IsNoMatchError(err):
 		return fmt.Sprintf("the cluster has no kind %q in %s", o.GetKind(), o.GetAPIVersion()),
 			"correct apiVersion and kind, or install the CustomResourceDefinition first: kubectl api-resources"
+	case apierrors.IsNotFound(err) && strings.Contains(text, "could not find the requested resource"):
+		// The list of kinds is older than the cluster's change.
+		d.cluster.Mapper.Reset()
+		return fmt.Sprintf("the cluster no longer serves %q in %s", o.GetKind(), o.GetAPIVersion()), "correct apiVersion: kubectl api-resources"
 	case apierrors.IsNotFound(err) && strings.Contains(text, "namespaces "):
 		return fmt.Sprintf("namespace %q does not exist", namespace), "kubectl create namespace " + namespace
 	case apierrors.IsForbidden(err) && strings.Contains(text, "exceeded quota"):

@@ -114,6 +114,21 @@ func (d *Deployer) target(o *kube.Object) (*target, error) {
 	return &target{id: clean.ID(), object: clean, client: d.client(where, clean.GetNamespace()), where: where, digest: digest, wave: wave}, nil
 }
 
+// ID is the name that an object has on the cluster: with the namespace that it goes to where its manifest names none. A kind
+// that is not served keeps its name as it is.
+func (d *Deployer) ID(o *kube.Object) kube.ID {
+	id := o.ID()
+	where, err := d.resource(o.GroupVersionKind())
+	switch {
+	case err != nil:
+	case !where.namespaced:
+		id.Namespace = ""
+	case id.Namespace == "":
+		id.Namespace = d.cluster.Namespace
+	}
+	return id
+}
+
 func (d *Deployer) resource(gvk schema.GroupVersionKind) (resource, error) {
 	m, err := d.cluster.Mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if err != nil {
