@@ -195,14 +195,23 @@ func (l *Line) Deploy(ctx context.Context, objects []*kube.Object) error {
 func (l *Line) keepUnready(objects, changed []*kube.Object) {
 	unready := map[kube.ID]*kube.Object{}
 	for _, o := range objects {
-		if known := l.unready[o.ID()]; known != nil {
-			unready[o.ID()] = known
+		if known := l.unready[l.id(o)]; known != nil {
+			unready[l.id(o)] = known
 		}
 	}
 	for _, o := range changed {
-		unready[o.ID()] = o
+		unready[l.id(o)] = o
 	}
 	l.unready = unready
+}
+
+// id is an object's name, the same for what was rendered without a namespace and what the server returned.
+func (l *Line) id(o *kube.Object) kube.ID {
+	id := o.ID()
+	if id.Namespace == "" {
+		id.Namespace = l.Cluster.Namespace
+	}
+	return id
 }
 
 // Wait returns when all that was changed by this pass, or by one whose wait was cut short, runs, or says why it does not.
