@@ -185,13 +185,16 @@ type record struct {
 	more chan struct{}
 }
 
-func newRecord() *record { return &record{more: make(chan struct{}, 100)} }
+func newRecord() *record { return &record{more: make(chan struct{}, 1)} }
 
 func (r *record) Send(e event.Event) {
 	r.mu.Lock()
 	r.list = append(r.list, e.(event.Synced))
 	r.mu.Unlock()
-	r.more <- struct{}{}
+	select {
+	case r.more <- struct{}{}:
+	default:
+	}
 }
 
 func (r *record) all() []event.Synced {

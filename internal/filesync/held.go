@@ -45,11 +45,12 @@ func (r *held) push(ctx context.Context, b batch) error {
 		return r.failed(p, text)
 	}
 	p.stdin.Close()
-	r.spawn()
 	<-p.dead
 	if p.err != nil {
 		return r.failed(p, text)
 	}
+	// Not before the answer: the node would do the work for the next batch instead of that for this one.
+	r.spawn()
 	return nil
 }
 
