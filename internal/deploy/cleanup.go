@@ -93,6 +93,28 @@ func (d *Deployer) Delete(ctx context.Context, objects []*kube.Object, dryRun bo
 	if err != nil {
 		return nil, err
 	}
+	all := d.ours(targets, found, dryRun)
+	var ids []kube.ID
+	for _, t := range all {
+		if !protected(t.id) || t.created() != "" {
+			ids = append(ids, t.id)
+		}
+	}
+	slices.SortFunc(ids, compare)
+	if dryRun {
+		return ids, nil
+	}
+	if err := d.deleteAll(ctx, all); err != nil {
+		return ids, err
+	}
+	if err := d.deleteParent(ctx); err != nil {
+		return ids, d.cluster.Explain(fmt.Errorf("delete ConfigMap %s/%s: %w", d.set.namespace, d.set.name, err))
+	}
+	return ids, nil
+}
+
+// ours is the members, and those of the targets that any skiff applied; the others are told.
+func (d *Deployer) ours(targets []*target, found map[kube.ID]*target, dryRun bool) []*target {
 	var all []*target
 	for _, m := range found {
 		if len(m.live.GetOwnerReferences()) == 0 {
@@ -111,23 +133,7 @@ func (d *Deployer) Delete(ctx context.Context, objects []*kube.Object, dryRun bo
 			all = append(all, t)
 		}
 	}
-	var ids []kube.ID
-	for _, t := range all {
-		if !protected(t.id) || t.created() != "" {
-			ids = append(ids, t.id)
-		}
-	}
-	slices.SortFunc(ids, compare)
-	if dryRun {
-		return ids, nil
-	}
-	if err := d.deleteAll(ctx, all); err != nil {
-		return ids, err
-	}
-	if err := d.deleteParent(ctx); err != nil {
-		return ids, d.cluster.Explain(fmt.Errorf("delete ConfigMap %s/%s: %w", d.set.namespace, d.set.name, err))
-	}
-	return ids, nil
+	return all
 }
 
 func compare(a, b kube.ID) int {

@@ -134,6 +134,10 @@ func TestApply(t *testing.T) {
 			{by: "ann", apply: []string{strings.ReplaceAll(web, "app: web", "app: new")}, err: "Deployment/web: spec.selector: Forbidden: field is immutable"},
 			{by: "forced", apply: []string{strings.ReplaceAll(web, "app: web", "app: new")}, actions: []string{"replaced Deployment/web"}},
 		}, []string{"Deployment/web"}},
+		{"another manager's field is refused where that is asked for", []step{
+			{by: "kubectl", apply: []string{changed}},
+			{by: "careful", apply: []string{settings}, err: `k8s/app.yaml:1: ConfigMap/settings: Apply failed with 1 conflict: conflict with "kubectl"`},
+		}, []string{"ConfigMap/settings"}},
 		{"a field that somebody took over is taken back by the next session", []step{
 			{by: "ann", apply: []string{settings}, actions: []string{"created ConfigMap/settings"}},
 			{by: "kubectl", apply: []string{changed}},
@@ -205,7 +209,7 @@ func options(person string) deploy.Options {
 	if person == "forced" {
 		return deploy.Options{Project: "boats", Owner: "ann", Force: true}
 	}
-	return deploy.Options{Project: "boats", Owner: person}
+	return deploy.Options{Project: "boats", Owner: person, RefuseConflicts: person == "careful"}
 }
 
 func retold(d *deploy.Deployer, h *heard) *deploy.Deployer {

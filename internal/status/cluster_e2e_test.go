@@ -36,8 +36,8 @@ func realCluster(t *testing.T) *kube.Cluster {
 	return c
 }
 
-// put applies a manifest and returns what the server made of it.
-func put(t *testing.T, c *kube.Cluster, manifest string) []*kube.Object {
+// putReal applies a manifest and returns what the server made of it.
+func putReal(t *testing.T, c *kube.Cluster, manifest string) []*kube.Object {
 	t.Helper()
 	objects, err := kube.ReadObjects("k8s/app.yaml", []byte(manifest))
 	if err != nil {
@@ -154,7 +154,7 @@ spec: {hard: {pods: "0"}}
 			c := realCluster(t)
 			h := &heard{}
 			began := time.Now()
-			err := status.Wait(t.Context(), c, put(t, c, tt.manifest), status.Options{Deadline: 40 * time.Second}, h)
+			err := status.Wait(t.Context(), c, putReal(t, c, tt.manifest), status.Options{Deadline: 40 * time.Second}, h)
 			took := time.Since(began)
 			t.Logf("%v after %v\n%s", err, took, strings.Join(h.texts(), "\n"))
 			if took > tt.within {
@@ -178,11 +178,11 @@ spec: {hard: {pods: "0"}}
 func TestANewRolloutIsNotBlamedForThePodsOfTheOldOne(t *testing.T) {
 	c := realCluster(t)
 	h := &heard{}
-	err := status.Wait(t.Context(), c, put(t, c, deploymentStart+`        command: [sh, -c, "exit 7"]`), status.Options{}, h)
+	err := status.Wait(t.Context(), c, putReal(t, c, deploymentStart+`        command: [sh, -c, "exit 7"]`), status.Options{}, h)
 	if err == nil {
 		t.Fatal("a crashing deployment is ready")
 	}
-	if err := status.Wait(t.Context(), c, put(t, c, deploymentStart+`        command: [sleep, "3600"]`), status.Options{}, h); err != nil {
+	if err := status.Wait(t.Context(), c, putReal(t, c, deploymentStart+`        command: [sleep, "3600"]`), status.Options{}, h); err != nil {
 		t.Errorf("after the mend: %v", err)
 	}
 }
@@ -191,15 +191,15 @@ func TestAPodThatIsMendedInPlaceIsNotBlamedForItsPast(t *testing.T) {
 	c := realCluster(t)
 	h := &heard{}
 	manifest := podStart + `    command: [sh, -c, "if [ -e /etc/debian_version ]; then sleep 3600; else exit 7; fi"]`
-	if err := status.Wait(t.Context(), c, put(t, c, manifest), status.Options{}, h); err == nil {
+	if err := status.Wait(t.Context(), c, putReal(t, c, manifest), status.Options{}, h); err == nil {
 		t.Fatal("a crashing pod is ready")
 	}
 	began := time.Now()
-	if err := status.Wait(t.Context(), c, put(t, c, strings.Replace(manifest, "image: busybox", "image: python:3-slim", 1)), status.Options{}, h); err != nil {
+	if err := status.Wait(t.Context(), c, putReal(t, c, strings.Replace(manifest, "image: busybox", "image: python:3-slim", 1)), status.Options{}, h); err != nil {
 		t.Errorf("after the mend: %v\n%s", err, strings.Join(h.texts(), "\n"))
 	}
 	t.Logf("mended in %v\n%s", time.Since(began), strings.Join(h.texts(), "\n"))
-	if objects := put(t, c, strings.Replace(manifest, "image: busybox", "image: localhost:5005/nope:2", 1)); true {
+	if objects := putReal(t, c, strings.Replace(manifest, "image: busybox", "image: localhost:5005/nope:2", 1)); true {
 		err := status.Wait(t.Context(), c, objects, status.Options{}, h)
 		if err == nil || !strings.Contains(err.Error(), "nope:2") {
 			t.Errorf("a bad image put into a running pod: %v", err)
@@ -212,7 +212,7 @@ func TestAPodWithoutANodeIsToldAtOnceAndTheEndOfTheContextEndsTheWait(t *testing
 	h := &heard{}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	err := status.Wait(ctx, c, put(t, c, podStart+`    resources: {requests: {cpu: "4000"}}`), status.Options{}, h)
+	err := status.Wait(ctx, c, putReal(t, c, podStart+`    resources: {requests: {cpu: "4000"}}`), status.Options{}, h)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Wait = %v", err)
 	}
@@ -224,7 +224,7 @@ func TestAPodWithoutANodeIsToldAtOnceAndTheEndOfTheContextEndsTheWait(t *testing
 func TestAProbeThatFailsIsTold(t *testing.T) {
 	c := realCluster(t)
 	h := &heard{}
-	err := status.Wait(t.Context(), c, put(t, c, podStart+`    command: [sleep, "3600"]
+	err := status.Wait(t.Context(), c, putReal(t, c, podStart+`    command: [sleep, "3600"]
     readinessProbe: {exec: {command: [sh, -c, "echo not yet; exit 1"]}, periodSeconds: 1}`), status.Options{Deadline: 8 * time.Second, Quiet: time.Second}, h)
 	t.Log(err)
 	if err == nil || !strings.Contains(err.Error(), "Readiness probe failed: not yet") {

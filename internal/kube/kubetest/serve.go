@@ -216,16 +216,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, c call) {
 	from, _ := strconv.ParseInt(q.Get("resourceVersion"), 10, 64)
 	s.mu.Lock()
 	if q.Get("sendInitialEvents") == "true" {
-		for _, o := range s.matching(c, want) {
-			send("ADDED", o.Object)
-		}
-		from = s.version
-		send("BOOKMARK", map[string]any{
-			"apiVersion": c.kind.gvk.GroupVersion().String(), "kind": c.kind.gvk.Kind,
-			"metadata": map[string]any{
-				"resourceVersion": strconv.FormatInt(from, 10), "annotations": map[string]any{metav1.InitialEventsAnnotationKey: "true"},
-			},
-		})
+		from = s.initial(c, want, send)
 	}
 	s.watches[c.Resource]++
 	for {
@@ -248,6 +239,20 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, c call) {
 		}
 		s.mu.Lock()
 	}
+}
+
+// initial sends what is there, and the mark of its end.
+func (s *Server) initial(c call, want func(*unstructured.Unstructured) bool, send func(string, map[string]any)) int64 {
+	for _, o := range s.matching(c, want) {
+		send("ADDED", o.Object)
+	}
+	send("BOOKMARK", map[string]any{
+		"apiVersion": c.kind.gvk.GroupVersion().String(), "kind": c.kind.gvk.Kind,
+		"metadata": map[string]any{
+			"resourceVersion": strconv.FormatInt(s.version, 10), "annotations": map[string]any{metav1.InitialEventsAnnotationKey: "true"},
+		},
+	})
+	return s.version
 }
 
 func reply(w http.ResponseWriter, code int, v any) {
