@@ -172,6 +172,12 @@ func (s *session) insecureRegistries() []string {
 
 // line wires the stages for one loaded project.
 func (s *session) line(project *config.Project) (*pipeline.Line, error) {
+	if s.command != "build" && s.command != "diagnose" {
+		if err := refuse(project); err != nil {
+			return nil, err
+		}
+	}
+	s.tellMissing(project)
 	if err := s.open(); err != nil {
 		return nil, err
 	}

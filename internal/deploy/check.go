@@ -11,18 +11,16 @@ func Check(project *config.Project) error {
 	for _, c := range project.Configs {
 		d := c.Deploy
 		for _, f := range []struct {
-			there      bool
-			what, hint string
+			there     bool
+			key, hint string
 		}{
-			{d.Docker != nil, "deploy.docker", "write manifests, and list them under manifests.rawYaml"},
-			{d.Helm != nil && len(d.Helm.Releases) > 0, "deploy.helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
-			{d.Kpt != nil, "deploy.kpt", "list the manifests under manifests.rawYaml"},
-			{d.CloudRun != nil, "deploy.cloudrun", "deploy with gcloud, or to a Kubernetes cluster"},
+			{d.Docker != nil, "docker", "write manifests, and list them under manifests.rawYaml"},
+			{d.Helm != nil && len(d.Helm.Releases) > 0, "helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
+			{d.Kpt != nil, "kpt", "list the manifests under manifests.rawYaml"},
+			{d.CloudRun != nil, "cloudrun", "deploy with gcloud, or to a Kubernetes cluster"},
 		} {
 			if f.there {
-				faults = append(faults, &diag.Error{
-					Pos: diag.Pos{File: c.File}, What: f.what + " is not supported yet", Hint: f.hint, Code: diag.CodeConfig,
-				})
+				faults = append(faults, c.Fault("deploy."+f.key+" is not supported yet", f.hint, "deploy", f.key))
 			}
 		}
 	}

@@ -46,6 +46,8 @@ func TestInputs(t *testing.T) {
 		{"no COPY takes no file", "FROM a\nRUN x\n", "", "", nil, []string{"Dockerfile"}, []string{".dockerignore", "Dockerfile.dockerignore"}, []string{"a.go", "new"}},
 		{"a folder is taken with all below it", "FROM a\nCOPY sub /s\n", "", "", nil, []string{"Dockerfile", "sub/d.go", "sub/deep/e.go"}, []string{"sub", "sub/new", "sub/x/y/new"}, []string{"a.go", "subway", "web"}},
 		{"a point is everything", "FROM a\nCOPY . .\n", "", "", nil, all, []string{"new", "x/y", "."}, []string{"../new"}},
+		{"a repository's own files count only where a step names them", "FROM a\nCOPY . .\n", "", "", nil, all, []string{"x/git", ".gitignore"}, []string{".git", ".git/HEAD", "sub/.git/HEAD"}},
+		{"a repository's own files that a step names count", "FROM a\nCOPY .git/HEAD /\n", "", "", nil, []string{"Dockerfile"}, []string{".git/HEAD"}, []string{".git/index"}},
 		{"a wildcard stays in its folder", "FROM a\nCOPY *.go ./\n", "", "", nil, []string{"Dockerfile", "a.go", "b.go"}, []string{"new.go"}, []string{"sub/d.go", "c.txt"}},
 		{"a wildcard in a folder", "FROM a\nCOPY s*/*.go ./\n", "", "", nil, []string{"Dockerfile", "sub/d.go"}, []string{"s2/new.go", "sub", "s"}, []string{"sub/deep/e.go", "web/x.go"}},
 		{"a folder that a wildcard matches is taken with all below it", "FROM a\nCOPY s* ./\n", "", "", nil, []string{"Dockerfile", "sub/d.go", "sub/deep/e.go"}, []string{"s/new"}, nil},

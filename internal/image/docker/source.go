@@ -61,8 +61,14 @@ func (s source) takes(parts []string) bool {
 // reaches says whether the source takes the path or something below it.
 func (s source) reaches(parts []string) bool { return s.agrees(parts) }
 
-// agrees compares as many parts as both have.
+// agrees compares as many parts as both have. A repository's own files count only where a step names them: "COPY . ." takes them
+// along, but a commit or git's housekeeping is no reason for a rebuild.
 func (s source) agrees(parts []string) bool {
+	for i, part := range parts {
+		if part == ".git" && (i >= len(s.parts) || s.parts[i] != ".git") {
+			return false
+		}
+	}
 	for i := range min(len(parts), len(s.parts)) {
 		if !s.wild {
 			if s.parts[i] != parts[i] {

@@ -38,20 +38,18 @@ func refused(c *config.Config) diag.List {
 	m := c.Manifests
 	var faults diag.List
 	for _, f := range []struct {
-		there      bool
-		what, hint string
+		there     bool
+		key, hint string
 	}{
-		{m.Kustomize != nil, "manifests.kustomize", `run "kustomize build" into a file, and list the file under manifests.rawYaml`},
-		{m.Helm != nil && len(m.Helm.Releases) > 0, "manifests.helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
-		{len(m.Kpt) > 0, "manifests.kpt", `run "kpt fn render" into a file, and list the file under manifests.rawYaml`},
-		{len(m.RemoteManifests) > 0, "manifests.remoteManifests", `run "kubectl get -o yaml" into a file, and list the file under manifests.rawYaml`},
-		{len(m.Transform) > 0, "manifests.transform", "make the change in the manifests"},
-		{len(m.Validate) > 0, "manifests.validate", "remove the block; the API server checks every object"},
+		{m.Kustomize != nil, "kustomize", `run "kustomize build" into a file, and list the file under manifests.rawYaml`},
+		{m.Helm != nil && len(m.Helm.Releases) > 0, "helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
+		{len(m.Kpt) > 0, "kpt", `run "kpt fn render" into a file, and list the file under manifests.rawYaml`},
+		{len(m.RemoteManifests) > 0, "remoteManifests", `run "kubectl get -o yaml" into a file, and list the file under manifests.rawYaml`},
+		{len(m.Transform) > 0, "transform", "make the change in the manifests"},
+		{len(m.Validate) > 0, "validate", "remove the block; the API server checks every object"},
 	} {
 		if f.there {
-			faults = append(faults, &diag.Error{
-				Pos: diag.Pos{File: c.File}, What: f.what + " is not supported yet", Hint: f.hint, Code: diag.CodeConfig,
-			})
+			faults = append(faults, c.Fault("manifests."+f.key+" is not supported yet", f.hint, "manifests", f.key))
 		}
 	}
 	return faults

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/deploy"
+	"github.com/skiff-dev/skiff/internal/event"
+)
+
+// refuse ends a command whose project deploys in a way that is not there yet: leaving it out would deploy half of the project.
+func refuse(p *config.Project) error {
+	if err := deploy.Check(p); err != nil {
+		return err
+	}
+	context := ""
+	for _, c := range p.Configs {
+		wanted := c.Deploy.KubeContext
+		if wanted != "" && context != "" && wanted != context {
+			return c.Fault(fmt.Sprintf("two clusters in one session (%s and %s) are not supported yet", context, wanted),
+				"run skiff for one of the modules with --module", "deploy", "kubeContext")
+		}
+		if wanted != "" {
+			context = wanted
+		}
+	}
+	return nil
+}
+
+// tellMissing names what the project asks for and will not get in this version, and that can be done without.
+func (s *session) tellMissing(p *config.Project) {
+	for _, c := range p.Configs {
+		tell := func(there bool, what string, path ...any) {
+			if there {
+				s.bus.Send(event.Note{Warn: true, Text: fmt.Sprintf("%s: %s", c.Position(path...), what)})
+			}
+		}
+		hooks := func(h config.HostHooks) bool { return len(h.Before)+len(h.After) > 0 }
+		tell(hooks(c.Build.Hooks), "build hooks are not run yet", "build", "hooks")
+		tell(len(c.Manifests.Hooks.Before)+len(c.Manifests.Hooks.After) > 0, "render hooks are not run yet", "manifests", "hooks")
+		tell(len(c.Test) > 0, "image tests are not run yet", "test")
+		if k := c.Deploy.Kubectl; k != nil {
+			tell(len(k.Hooks.Before)+len(k.Hooks.After) > 0, "deploy hooks are not run yet", "deploy", "kubectl", "hooks")
+			tell(len(k.Flags.Global)+len(k.Flags.Apply)+len(k.Flags.Delete) > 0, "flags for kubectl have no effect: skiff does not use it", "deploy", "kubectl", "flags")
+		}
+		for i, a := range c.Build.Artifacts {
+			tell(hooks(a.Hooks), "build hooks are not run yet", "build", "artifacts", i, "hooks")
+			tell(a.Sync != nil && len(a.Sync.Hooks.Before)+len(a.Sync.Hooks.After) > 0, "sync hooks are not run yet", "build", "artifacts", i, "sync", "hooks")
+		}
+	}
+}
