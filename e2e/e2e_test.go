@@ -52,7 +52,7 @@ func begin(m *testing.M, dir string) int {
 }
 
 // patience is how long anything that should happen by itself may take on a busy machine.
-const patience = 90 * time.Second
+const patience = 45 * time.Second
 
 // until waits for ok, and fails the test when that takes longer than patience.
 func until(t *testing.T, what string, ok func() bool) {

@@ -5,7 +5,9 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -107,6 +109,15 @@ func (p *project) rename(from, to string) {
 		p.Fatal(err)
 	}
 }
+
+func (p *project) chmod(name string) {
+	p.Helper()
+	if err := os.Chmod(p.path(name), 0o755); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func sha(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
 // files is every file below a folder of the project, by its path in there.
 func (p *project) files(folder string) map[string]string {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -79,7 +80,7 @@ func (s *session) stop() {
 	_ = s.cmd.Process.Signal(os.Interrupt)
 	if !s.endsWithin(10 * time.Second) {
 		s.Errorf("the session did not end within 10 s after SIGINT")
-		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // where it hangs is then in the output
 	}
 	s.group.Wait()
 	if s.Failed() {
@@ -185,6 +186,7 @@ func (s *session) interrupt() {
 	}
 	// 5 s are promised; a busy machine gets a little more.
 	if !s.endsWithin(8 * time.Second) {
+		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // where it hangs is then in the output
 		s.Fatalf("the session has not ended 8 s after SIGINT")
 	}
 	s.Logf("the session ended %s after SIGINT", time.Since(start).Round(time.Millisecond))
