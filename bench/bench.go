@@ -34,8 +34,9 @@ func main() {
 // options is the command line.
 type options struct {
 	out, skiff     string
+	file           string
 	only           []string
-	saves, limit   int
+	saves          int
 	files, bursts  int
 	rounds, runs   int
 	folders, inOne int
@@ -51,6 +52,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.skiff, "skiff", "", "the skiff to measure (default: built from this checkout)")
 	f.StringVar(&only, "only", "", "only these measures, separated by commas: "+strings.Join(names(), ","))
 	f.IntVar(&o.saves, "saves", 200, "sync: how many saves")
+	f.StringVar(&o.file, "file", "app.py", "sync: which file; unused.py is one that does not make Flask start anew")
 	f.IntVar(&o.files, "files", 500, "burst: how many files at once")
 	f.IntVar(&o.bursts, "bursts", 3, "burst: how often")
 	f.IntVar(&o.rounds, "rounds", 5, "warm: how many sessions")

@@ -131,7 +131,7 @@ func TestJSON(t *testing.T) {
 
 func TestEveryReferenceStandsBesideARow(t *testing.T) {
 	rows := map[string]bool{}
-	for _, r := range syncRows(nil, 0, 0) {
+	for _, r := range syncRows(nil, 0, 0, 0) {
 		rows["sync/"+r.Name] = true
 	}
 	for name := range references() {
@@ -150,7 +150,7 @@ func TestParseLogLeavesTheLineThatIsBeingWritten(t *testing.T) {
 	if used != len(whole) {
 		t.Errorf("%d bytes were used, want %d", used, len(whole))
 	}
-	if count(events, "changed") != 1 || count(events, "synced") != 1 {
+	if count(events, "changed") != 1 || batches(events) != 1 {
 		t.Errorf("the events are %v", events)
 	}
 	if diff := cmp.Diff([]float64{2.5}, tooks(events)); diff != "" {

@@ -10,7 +10,7 @@ import (
 
 // measureBurst changes many synced files as fast as they can be written, as a formatter or a checkout does, and takes the time
 // from just before the first is written until all of them have their content in the container. All of them are in the image
-// already. The batches are the "changed" events of the session's log.
+// already. The batches are the "synced" events of the session's log, one for each batch and container.
 func measureBurst(ctx context.Context, l *lab) (Result, error) {
 	r := Result{How: fmt.Sprintf("%d files, %d bursts, medians; %s", l.files, l.bursts, clockName), Samples: map[string][]float64{}}
 	dir, err := l.flask(ctx, "burst", modules(l.files, -1))
@@ -40,7 +40,7 @@ func measureBurst(ctx context.Context, l *lab) (Result, error) {
 	add("all files right, worst", "ms", percentile(r.Samples["right"], 100))
 	add("written by", "ms", median(r.Samples["written"]))
 	add("batches", "", median(r.Samples["batches"]))
-	add("copies", "", median(r.Samples["copies"]))
+	add("builds", "", median(r.Samples["builds"]))
 	add("files not right in time", "", float64(lost))
 	return r, nil
 }
@@ -67,8 +67,8 @@ func oneBurst(ctx context.Context, dir string, s *session, c *clock, files map[s
 	}
 	events, _, err := s.log(offset)
 	samples["written"] = append(samples["written"], milliseconds(written))
-	samples["batches"] = append(samples["batches"], float64(count(events, "changed")))
-	samples["copies"] = append(samples["copies"], float64(count(events, "synced")))
+	samples["batches"] = append(samples["batches"], float64(batches(events)))
+	samples["builds"] = append(samples["builds"], float64(count(events, "buildStarted")))
 	if missing == 0 {
 		samples["right"] = append(samples["right"], milliseconds(at.Sub(begin)))
 	}
