@@ -27,7 +27,9 @@ func (e *entry) serve(ctx context.Context, local *net.TCPConn) {
 		}
 		p, err := e.ups.pair(ctx, pod, port, e.requests.Add(1))
 		if err == nil {
-			switch c.through(ctx, p) {
+			result := c.through(ctx, p)
+			e.ups.back(p, result == done)
+			switch result {
 			case done:
 				return
 			case broken:
@@ -88,7 +90,7 @@ func (c *client) through(ctx context.Context, p *pairOf) outcome {
 	late := time.AfterFunc(explanation, p.close)
 	errs.Wait()
 	late.Stop()
-	lost := err != nil || p.lost()
+	lost := err != nil || p.up.lost()
 	if fault == "" && !lost {
 		c.conn.CloseWrite()
 		c.conn.SetReadDeadline(time.Now().Add(linger))

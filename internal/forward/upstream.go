@@ -19,14 +19,18 @@ type upstreams struct {
 	dialer Dialer
 	mu     sync.Mutex
 	conns  map[types.UID]*upstream
-	dials  sync.WaitGroup
+	work   sync.WaitGroup // dials and new streams, which no context stops
 	closed bool
 }
 
+// upstream is a connection to one pod. The mutex of upstreams guards users and retired.
 type upstream struct {
-	done chan struct{} // closed when the dial is over
-	conn httpstream.Connection
-	err  error
+	pod     types.UID
+	done    chan struct{} // closed when the dial is over
+	conn    httpstream.Connection
+	err     error
+	users   int
+	retired bool // it takes no new streams, and is closed when the last is done
 }
 
 func newUpstreams(d Dialer) *upstreams {
@@ -35,43 +39,69 @@ func newUpstreams(d Dialer) *upstreams {
 
 var errEnded = errors.New("the session has ended")
 
-// get is the connection to a pod; it is dialled when there is none that lives.
-func (u *upstreams) get(ctx context.Context, pod *corev1.Pod) (httpstream.Connection, error) {
-	up := u.entry(pod)
+// get is the connection to a pod; it is dialled when there is none that lives. Whoever gets it must release it.
+func (u *upstreams) get(ctx context.Context, pod *corev1.Pod) (*upstream, error) {
+	up := u.hold(pod)
 	if up == nil {
 		return nil, errEnded
 	}
+	err := ctx.Err()
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
 	case <-up.done:
-		return up.conn, up.err
+		err = up.err
 	}
+	if err != nil {
+		u.release(up)
+		return nil, err
+	}
+	return up, nil
 }
 
-func (u *upstreams) entry(pod *corev1.Pod) *upstream {
+func (u *upstreams) hold(pod *corev1.Pod) *upstream {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
 		return nil
 	}
-	if up := u.conns[pod.UID]; up != nil && up.usable() {
-		return up
+	up := u.conns[pod.UID]
+	if up == nil || !up.usable() {
+		up = &upstream{pod: pod.UID, done: make(chan struct{})}
+		u.conns[pod.UID] = up
+		up.users++ // the dial's own
+		u.work.Go(func() {
+			up.conn, up.err = u.dialer.DialPod(pod.Namespace, pod.Name)
+			close(up.done)
+			u.release(up)
+		})
 	}
-	up := &upstream{done: make(chan struct{})}
-	u.conns[pod.UID] = up
-	u.dials.Go(func() {
-		defer close(up.done)
-		if up.conn, up.err = u.dialer.DialPod(pod.Namespace, pod.Name); up.err != nil {
-			return
-		}
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if u.conns[pod.UID] != up {
-			up.conn.Close()
-		}
-	})
+	up.users++
 	return up
+}
+
+func (u *upstreams) release(up *upstream) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	up.users--
+	up.sweep()
+}
+
+func (up *upstream) sweep() {
+	if up.retired && up.users == 0 && up.conn != nil {
+		up.conn.Close()
+	}
+}
+
+// retire keeps a connection from being used again. After a stream went wrong, a container runtime may leave later ones on
+// the same connection without an answer; a new one costs little.
+func (u *upstreams) retire(up *upstream) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.conns[up.pod] == up {
+		delete(u.conns, up.pod)
+	}
+	up.retired = true
+	up.sweep()
 }
 
 func (up *upstream) usable() bool {
@@ -80,14 +110,16 @@ func (up *upstream) usable() bool {
 	default:
 		return true
 	}
-	if up.err != nil {
-		return false
-	}
+	return up.err == nil && !up.lost()
+}
+
+// lost says that the connection is gone.
+func (up *upstream) lost() bool {
 	select {
 	case <-up.conn.CloseChan():
-		return false
-	default:
 		return true
+	default:
+		return false
 	}
 }
 
@@ -100,10 +132,11 @@ func (u *upstreams) forget(pod types.UID) {
 
 func (u *upstreams) drop(pod types.UID) {
 	up := u.conns[pod]
-	delete(u.conns, pod)
 	if up == nil {
 		return
 	}
+	delete(u.conns, pod)
+	up.retired = true
 	select {
 	case <-up.done:
 		if up.conn != nil {
@@ -114,8 +147,8 @@ func (u *upstreams) drop(pod types.UID) {
 	}
 }
 
-// lastDials is how long the end of the session waits for dials under way, which no context stops.
-const lastDials = 300 * time.Millisecond
+// lastWork is how long the end of the session waits for dials and streams under way.
+const lastWork = 300 * time.Millisecond
 
 func (u *upstreams) close() {
 	u.mu.Lock()
@@ -126,8 +159,8 @@ func (u *upstreams) close() {
 	u.mu.Unlock()
 	over := make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() { u.dials.Wait(); close(over) })
-	timer := time.NewTimer(lastDials)
+	wg.Go(func() { u.work.Wait(); close(over) })
+	timer := time.NewTimer(lastWork)
 	defer timer.Stop()
 	select {
 	case <-over:
@@ -138,67 +171,83 @@ func (u *upstreams) close() {
 
 // pairOf is the two streams of one forwarded connection: its bytes, and what goes wrong with them.
 type pairOf struct {
-	conn       httpstream.Connection
+	up         *upstream
 	data, errs httpstream.Stream
 }
 
 // creation is how long an open connection may take for a stream. One that slept with the laptop never answers.
-const creation = 5 * time.Second
+const creation = 3 * time.Second
 
-var errSilent = errors.New("the connection to the pod does not answer")
+var errSilent = errors.New("the connection does not answer")
 
-// pair opens the streams for one connection to a port of the pod.
+// pair opens the streams for one connection to a port of the pod. Whoever gets it must put it back.
 func (u *upstreams) pair(ctx context.Context, pod *corev1.Pod, port int, request int64) (*pairOf, error) {
-	conn, err := u.get(ctx, pod)
+	up, err := u.get(ctx, pod)
 	if err != nil {
 		return nil, err
 	}
-	// A connection that is closed fails to make streams at once.
-	dead := time.AfterFunc(creation, func() { conn.Close() })
-	defer dead.Stop()
+	made, failed, left := make(chan *pairOf), make(chan error, 1), make(chan struct{})
+	defer close(left)
+	u.work.Go(func() {
+		p, err := up.streams(port, request)
+		if err != nil {
+			failed <- err
+			return
+		}
+		select {
+		case made <- p:
+		case <-left:
+			p.close()
+		}
+	})
+	timer := time.NewTimer(creation)
+	defer timer.Stop()
+	select {
+	case p := <-made:
+		return p, nil
+	case err = <-failed:
+	case <-timer.C:
+		err = errSilent
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	u.retire(up)
+	u.release(up)
+	return nil, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+}
+
+func (up *upstream) streams(port int, request int64) (*pairOf, error) {
 	h := http.Header{}
 	h.Set(corev1.StreamType, corev1.StreamTypeError)
 	h.Set(corev1.PortHeader, strconv.Itoa(port))
 	h.Set(corev1.PortForwardRequestIDHeader, strconv.FormatInt(request, 10))
-	errs, err := conn.CreateStream(h)
+	errs, err := up.conn.CreateStream(h)
 	if err != nil {
-		return nil, u.broken(pod, conn, err)
+		return nil, err
 	}
 	// Nothing is ever sent over it.
 	errs.Close()
 	h.Set(corev1.StreamType, corev1.StreamTypeData)
-	data, err := conn.CreateStream(h)
+	data, err := up.conn.CreateStream(h)
 	if err != nil {
-		return nil, u.broken(pod, conn, err)
+		errs.Reset()
+		up.conn.RemoveStreams(errs)
+		return nil, err
 	}
-	if !dead.Stop() {
-		return nil, u.broken(pod, conn, errSilent)
-	}
-	return &pairOf{conn: conn, data: data, errs: errs}, nil
+	return &pairOf{up: up, data: data, errs: errs}, nil
 }
 
-func (u *upstreams) broken(pod *corev1.Pod, conn httpstream.Connection, err error) error {
-	conn.Close()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if up := u.conns[pod.UID]; up != nil && up.conn == conn {
-		delete(u.conns, pod.UID)
+// back ends the streams and gives up the connection; good says whether others may go on using it.
+func (u *upstreams) back(p *pairOf, good bool) {
+	p.close()
+	if !good {
+		u.retire(p.up)
 	}
-	return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
-}
-
-// lost says that the connection under the streams is gone.
-func (p *pairOf) lost() bool {
-	select {
-	case <-p.conn.CloseChan():
-		return true
-	default:
-		return false
-	}
+	u.release(p.up)
 }
 
 func (p *pairOf) close() {
 	p.data.Reset()
 	p.errs.Reset()
-	p.conn.RemoveStreams(p.data, p.errs)
+	p.up.conn.RemoveStreams(p.data, p.errs)
 }
