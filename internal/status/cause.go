@@ -160,7 +160,7 @@ func (it *item) containerCause(pod *corev1.Pod, s corev1.ContainerStatus, init b
 // pullCause keeps the registry's words. A pod that was changed in place may still speak of the image before.
 func (it *item) pullCause(pod *corev1.Pod, s corev1.ContainerStatus, wait *corev1.ContainerStateWaiting) (verdict, bool) {
 	image := imageOf(pod, s.Name)
-	if it.stale[s.Name] != "" && !strings.Contains(wait.Message, image) {
+	if it.stale[s.Name] != "" && !speaksOf(wait.Message, image) && time.Since(it.began) < staleFor {
 		return verdict{}, false
 	}
 	words := pullWords(wait.Message)

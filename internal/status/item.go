@@ -91,8 +91,14 @@ func (it *item) baseline() {
 		if s.ContainerID != "" && !runs(s, wanted[s.Name]) {
 			it.stale[s.Name] = s.ContainerID
 		}
+		if w := s.State.Waiting; w != nil && s.ContainerID == "" && w.Message != "" && !speaksOf(w.Message, wanted[s.Name]) {
+			it.stale[s.Name] = neverRan
+		}
 	}
 }
+
+// neverRan stands for the id of a container whose image from before could not even be pulled.
+const neverRan = "none"
 
 func (it *item) pod() *corev1.Pod {
 	var pod corev1.Pod

@@ -181,6 +181,19 @@ func TestAPodThatWasChangedInPlaceIsNotJudgedByItsPast(t *testing.T) {
 	}
 }
 
+func TestAPodWhoseImageWasMendedInPlaceIsNotBlamedForTheOldOne(t *testing.T) {
+	s := kubetest.New(t)
+	s.Put(strings.Replace(newPod, "web:1", "reg/web:1", 1))
+	s.Put(pending("Pending", 0, fmt.Sprintf(errImagePull, "NotFound", "not found"), ""))
+	objects := put(t, s, strings.Replace(newPod, "web:1", "reg/web:2", 1))
+	mended := time.AfterFunc(100*time.Millisecond, func() { s.Put(strings.Replace(runningPod, "web:1", "reg/web:2", 1)) })
+	defer mended.Stop()
+	h := &heard{}
+	if err := status.Wait(t.Context(), s.Cluster(t), objects, status.Options{Deadline: 10 * time.Second, Settle: -1}, h); err != nil {
+		t.Errorf("Wait = %v, told %q", err, h.texts())
+	}
+}
+
 func TestAContainerWithoutAProbeMustLast(t *testing.T) {
 	fresh := strings.Replace(runningPod, `"2020-01-01T00:00:00Z"`, `"`+time.Now().UTC().Format(time.RFC3339)+`"`, 1)
 	for _, tt := range []struct {

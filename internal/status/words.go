@@ -149,6 +149,14 @@ func runs(s corev1.ContainerStatus, image string) bool {
 	return canonical(s.Image) == canonical(image)
 }
 
+// speaksOf says whether a message of the kubelet names an image: by digest where the reference has one, and else by name.
+func speaksOf(message, image string) bool {
+	if _, digest, ok := strings.Cut(image, "@"); ok {
+		return strings.Contains(message, digest)
+	}
+	return strings.Contains(message, image)
+}
+
 // canonical writes out what a short name leaves away.
 func canonical(image string) string {
 	image = strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
