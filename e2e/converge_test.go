@@ -34,9 +34,7 @@ func TestANewContainerHoldsWhatWasCopied(t *testing.T) {
 
 	t.Run("after the container has died and was started again", func(t *testing.T) {
 		p := p.sub(t)
-		if _, err := p.in(first.Name, "sh", "-c", "kill 1"); err != nil {
-			t.Fatal(err)
-		}
+		_, _ = p.in(first.Name, "sh", "-c", "kill 1") // the one who kills may die with the container, which is no failure
 		until(t, "the container was started again", func() bool {
 			now := p.pod(first.Name).Status.ContainerStatuses[0]
 			return now.RestartCount > first.Status.ContainerStatuses[0].RestartCount && now.State.Running != nil
