@@ -376,6 +376,25 @@ func TestTheEndOfTheSessionLeavesNothingRunning(t *testing.T) {
 	})
 }
 
+func TestExecRunsInEveryCurrentContainer(t *testing.T) {
+	m := newMachine(t, false, everything...)
+	s := begin(t, m)
+	s.Select(all{old: []string{"web:1"}})
+	for i, image := range []string{"web:1", "web:2", "web:2"} {
+		s.Pod(kube.PodEvent{Pod: life(fmt.Sprint("web-", i), image, "c1")})
+	}
+	var out tail
+	if err := s.Exec(t.Context(), "web", []string{"sh", "-c", "echo hook"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != "hook\nhook" {
+		t.Errorf("output %q", got)
+	}
+	if err := s.Exec(t.Context(), "web", []string{"sh", "-c", "exit 3"}, &out); err == nil {
+		t.Error("Exec = nil though the command failed")
+	}
+}
+
 func TestPushesWhileOneIsUnderWayAreMerged(t *testing.T) {
 	w := newWorker(nil, event.Discard, target{})
 	op := func(name string, del bool) Op { return Op{Remote: name, Delete: del} }

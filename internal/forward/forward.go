@@ -82,7 +82,10 @@ func (f *Forwarder) Select(sel *kube.Selection) { f.choose(sel) }
 func (f *Forwarder) choose(sel selection) {
 	f.post(func(s *state) {
 		s.sel = sel
-		s.asked = map[types.NamespacedName]bool{}
+		// A deployment may have changed them.
+		for name := range s.found {
+			delete(s.asked, name)
+		}
 	})
 }
 
@@ -150,7 +153,7 @@ type state struct {
 	wanted   []Port
 	deployed map[types.NamespacedName]*corev1.Service
 	found    map[types.NamespacedName]*corev1.Service // that the cluster had all along
-	asked    map[types.NamespacedName]bool
+	asked    map[types.NamespacedName]bool // being looked for, or found
 	entries  map[key]*entry
 	spawn    func(func(context.Context)) context.CancelFunc
 }

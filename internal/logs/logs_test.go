@@ -61,6 +61,12 @@ func (n *node) write(text string) {
 	})
 }
 
+func (n *node) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.opened
+}
+
 // cut breaks every stream in the middle of what it says.
 func (n *node) cut() {
 	n.mu.Lock()
@@ -293,13 +299,13 @@ func TestADeletedPodIsReadToItsEnd(t *testing.T) {
 		n.write("last words")
 		n.end()
 		time.Sleep(time.Minute)
-		opened := n.opened
+		opened := n.count()
 		time.Sleep(time.Hour)
 		if diff := cmp.Diff([]string{"hello", "last words"}, h.all()); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
 		}
-		if n.opened != opened {
-			t.Errorf("%d streams were opened after the end", n.opened-opened)
+		if n := n.count(); n != opened {
+			t.Errorf("%d streams were opened after the end", n-opened)
 		}
 	})
 }
@@ -317,8 +323,8 @@ func TestACompletedContainerIsReadOnce(t *testing.T) {
 		if diff := cmp.Diff([]string{"done"}, h.all()); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
 		}
-		if n.opened != 1 {
-			t.Errorf("%d streams were opened, want 1", n.opened)
+		if n := n.count(); n != 1 {
+			t.Errorf("%d streams were opened, want 1", n)
 		}
 	})
 }
