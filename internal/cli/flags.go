@@ -85,7 +85,7 @@ const (
 	all        = "dev run build render deploy delete diagnose"
 	building   = "dev run build render"
 	deploying  = "dev run deploy"
-	onCluster  = "dev run build render deploy delete images"
+	onCluster  = "dev run build render deploy delete images diagnose"
 	withConfig = all
 )
 

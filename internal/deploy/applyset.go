@@ -29,6 +29,7 @@ type applySet struct {
 
 	mu     sync.Mutex
 	exists bool
+	found  bool     // it was there before this session
 	there  contents // as the server has it
 	want   contents
 }
@@ -108,7 +109,7 @@ func (d *Deployer) readParent(ctx context.Context) error {
 	s := d.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exists, s.there = true, newContents()
+	s.exists, s.found, s.there = true, true, newContents()
 	for _, k := range split(got.GetAnnotations()[setKinds]) {
 		s.there.kinds[k] = true
 	}

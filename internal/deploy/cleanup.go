@@ -11,6 +11,7 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/kube"
 	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -42,8 +43,10 @@ func (d *Deployer) Cleanup(ctx context.Context) error {
 func (d *Deployer) settleParent(ctx context.Context) error {
 	d.mu.Lock()
 	var rest []*kube.Object
+	var stay []*target
 	for _, s := range d.sent {
 		rest = append(rest, s.target.object)
+		stay = append(stay, s.target)
 	}
 	looked := d.looked
 	d.mu.Unlock()
@@ -51,11 +54,31 @@ func (d *Deployer) settleParent(ctx context.Context) error {
 		// A first pass that failed does not know all members of the set.
 		return nil
 	}
-	if len(rest) == 0 {
+	d.set.mu.Lock()
+	made := d.set.exists && !d.set.found
+	d.set.mu.Unlock()
+	if made {
+		d.release(ctx, stay)
+	}
+	if made || len(rest) == 0 {
 		return d.deleteParent(ctx)
 	}
 	d.set.shrink(rest, d.set.namespace)
 	return d.writeParent(ctx)
+}
+
+// release takes our marks off objects that were there before the session made the set, so that they belong to nobody's set again.
+func (d *Deployer) release(ctx context.Context, targets []*target) {
+	marks := fmt.Appendf(nil, `{"metadata":{"labels":{%q:null},"annotations":{%q:null}}}`, partOf, appliedKey)
+	var g errgroup.Group
+	for _, t := range targets {
+		g.Go(func() error {
+			// A mark that stays does no harm: it names a set that is gone.
+			_, err := t.client.Patch(ctx, t.id.Name, types.MergePatchType, marks, metav1.PatchOptions{FieldManager: kube.FieldManager})
+			return err
+		})
+	}
+	_ = g.Wait()
 }
 
 func (d *Deployer) linger(ctx context.Context, targets []*target, uids map[kube.ID]types.UID) {

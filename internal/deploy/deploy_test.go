@@ -14,6 +14,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/kube/kubetest"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -241,6 +242,26 @@ func present(s *kubetest.Server) []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+func TestWhatWasThereBeforeIsGivenBackWithoutMarks(t *testing.T) {
+	s := kubetest.New(t)
+	c := s.Cluster(t)
+	s.Put(settings)
+	d, _ := session(c)
+	if _, err := d.Apply(t.Context(), read(t, settings, service)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Cleanup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := c.Typed.CoreV1().ConfigMaps("default").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(left.Items) != 1 || left.Items[0].Name != "settings" {
+		t.Fatalf("left are %v, %v; want only what was there before", left.Items, err)
+	}
+	if o := left.Items[0]; len(o.Labels)+len(o.Annotations) != 0 {
+		t.Errorf("it still has labels %v and annotations %v", o.Labels, o.Annotations)
+	}
 }
 
 func TestADryRunOfDeleteOnlyLists(t *testing.T) {

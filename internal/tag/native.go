@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5"
@@ -33,6 +34,13 @@ const (
 	hugePacks = 32 << 20
 )
 
+// telling are the variables that change which repository git reads, or what describe and status say of it.
+var telling = []string{
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE",
+	"GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE",
+	"GIT_SHALLOW_FILE",
+}
+
 // unusual says why a repository is not read in process, empty when it is.
 func unusual(root string, environ []string) string {
 	dir := filepath.Join(root, ".git")
@@ -40,10 +48,8 @@ func unusual(root string, environ []string) string {
 		return "the repository is a worktree or a submodule"
 	}
 	for _, kv := range environ {
-		if strings.HasPrefix(kv, "GIT_") && !strings.HasPrefix(kv, "GIT_AUTHOR") && !strings.HasPrefix(kv, "GIT_COMMITTER") &&
-			!strings.HasPrefix(kv, "GIT_CONFIG") && !strings.HasPrefix(kv, "GIT_TERMINAL") && !strings.HasPrefix(kv, "GIT_ASKPASS") &&
-			!strings.HasPrefix(kv, "GIT_PAGER") && !strings.HasPrefix(kv, "GIT_EDITOR") && !strings.HasPrefix(kv, "GIT_SSH") {
-			name, _, _ := strings.Cut(kv, "=")
+		name, _, _ := strings.Cut(kv, "=")
+		if slices.Contains(telling, name) || strings.HasPrefix(name, "GIT_ATTR_") || strings.HasSuffix(name, "_PATHSPECS") && strings.HasPrefix(name, "GIT_") {
 			return name + " is set"
 		}
 	}
