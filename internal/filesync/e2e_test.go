@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
@@ -292,6 +293,35 @@ func TestE2EAnImageWithoutAnythingIsNamed(t *testing.T) {
 	if !strings.Contains(err.Error(), "has no tar") {
 		t.Errorf("Push = %v", err)
 	}
+}
+
+func TestE2EAContainerThatMayNotWriteSaysSo(t *testing.T) {
+	s := newStage(t)
+	zero, user, yes := int64(0), int64(1000), true
+	for name, sc := range map[string]*corev1.SecurityContext{"user": {RunAsUser: &user}, "readonly": {ReadOnlyRootFilesystem: &yes}} {
+		_, err := s.cluster.Typed.CoreV1().Pods(s.ns).Create(t.Context(), &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: corev1.PodSpec{TerminationGracePeriodSeconds: &zero, Containers: []corev1.Container{{
+				Name: "main", Image: "localhost:5005/library/python:3.12-slim", Command: sleeper("sh"), SecurityContext: sc,
+			}}},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ses := s.session(s.cluster)
+	src := write(t, filepath.Join(t.TempDir(), "a"), "a")
+	var err error
+	s.until("both to refuse", func() bool {
+		err = ses.Push(t.Context(), "web", []Op{{Local: src, Remote: "/etc/a"}}, time.Now())
+		return err != nil && strings.Count(err.Error(), "\n") == 1
+	})
+	for _, want := range []string{"Permission denied", "Read-only file system"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("nobody says %q: %v", want, err)
+		}
+	}
+	t.Log(diag.Text(err))
 }
 
 func TestE2ENothingStaysBehindInTheContainer(t *testing.T) {

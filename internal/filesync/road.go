@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func refusal(t target, text string, err error) error {
 	switch {
 	case strings.Contains(low, "read-only file system"):
 		hint += `; mount an emptyDir there, or set readOnlyRootFilesystem to false while developing`
-	case strings.Contains(low, "permission denied"), strings.Contains(low, "not permitted"):
+	case strings.Contains(low, "permission denied"), strings.Contains(low, "not permitted"), strings.Contains(low, "file exists"):
 		hint += `; let the user of the container own the folder (COPY --chown), or run it as root while developing`
 	case strings.Contains(low, "no space left"):
 		hint += `; raise the ephemeral-storage limit, or free space on the node`
@@ -71,8 +72,11 @@ func refusal(t target, text string, err error) error {
 	return diag.Errorf(hint, "%s: %s", t, lastLines(text, 3))
 }
 
+// lastLines leaves out what GNU tar says in the end whatever went wrong.
 func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(l string) bool {
+		return strings.HasSuffix(l, "Exiting with failure status due to previous errors")
+	})
 	return strings.Join(lines[max(0, len(lines)-n):], "; ")
 }
 

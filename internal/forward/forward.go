@@ -153,7 +153,7 @@ type state struct {
 	wanted   []Port
 	deployed map[types.NamespacedName]*corev1.Service
 	found    map[types.NamespacedName]*corev1.Service // that the cluster had all along
-	asked    map[types.NamespacedName]bool // being looked for, or found
+	asked    map[types.NamespacedName]bool            // being looked for, or found
 	entries  map[key]*entry
 	spawn    func(func(context.Context)) context.CancelFunc
 }
