@@ -225,8 +225,13 @@ func (s *Server) tell(c change) {
 	s.changed = make(chan struct{})
 }
 
+// merge is a JSON merge patch (RFC 7386): null removes a key.
 func merge(into, from map[string]any) {
 	for k, v := range from {
+		if v == nil {
+			delete(into, k)
+			continue
+		}
 		if m, ok := v.(map[string]any); ok {
 			if old, ok := into[k].(map[string]any); ok {
 				merge(old, m)

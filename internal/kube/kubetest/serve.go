@@ -130,6 +130,15 @@ func (s *Server) act(r *http.Request, c call, body []byte) (any, int, error) {
 		return nil, 0, missing
 	case c.Verb == http.MethodGet:
 		return old.Object, http.StatusOK, nil
+	case c.Verb == http.MethodPatch && r.Header.Get("Content-Type") == string(types.MergePatchType):
+		patch := map[string]any{}
+		if err := utiljson.Unmarshal(body, &patch); err != nil {
+			return nil, 0, apierrors.NewBadRequest(err.Error())
+		}
+		patched := old.DeepCopy()
+		merge(patched.Object, patch)
+		s.store(c.kind, patched)
+		return patched.Object, http.StatusOK, nil
 	case c.Verb == http.MethodDelete:
 		var options metav1.DeleteOptions
 		_ = json.Unmarshal(body, &options) // a body is not required
