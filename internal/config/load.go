@@ -76,7 +76,7 @@ func (l *loader) open(in input, dir string) *file {
 	docs = slices.DeleteFunc(docs, func(d *document) bool { return d.useless })
 	for _, d := range docs {
 		(&checker{doc: d, format: l.format, version: d.version}).checkRoot()
-		d.migrate()
+		d.migrate(l.format.latest())
 		d.flatten()
 		d.kubeKeys()
 	}

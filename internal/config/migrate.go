@@ -125,17 +125,16 @@ func steps() []step {
 	}
 }
 
-// migrate takes the document, step by step, to the latest version.
-func (d *document) migrate() {
-	road := steps()
-	if d.version >= len(road) {
+// migrate takes the document, step by step, to a version; what has that version or a newer one stays.
+func (d *document) migrate(to int) {
+	if d.version >= to {
 		return
 	}
-	for _, s := range road[d.version:] {
+	for _, s := range steps()[d.version:to] {
 		s.apply(d)
 	}
 	if v := get(d.root, "apiVersion"); v != nil {
-		v.Value = Latest()
+		v.Value = prefix + theFormat().versions[to]
 	}
 }
 

@@ -56,6 +56,7 @@ func decodeAll(data []byte) ([]*yaml.Node, error) {
 		root := &n
 		if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
 			root = n.Content[0]
+			root.HeadComment, root.FootComment = joined(n.HeadComment, root.HeadComment), joined(root.FootComment, n.FootComment)
 		}
 		nodes = append(nodes, root)
 	}
@@ -75,10 +76,14 @@ func (d *document) tidy() {
 		return
 	}
 	kept := d.root.Content[:0:0]
+	remark := "" // what the user wrote above a helper key stays above the next one
 	for i := 0; i+1 < len(d.root.Content); i += 2 {
-		if !strings.HasPrefix(d.root.Content[i].Value, ".") {
-			kept = append(kept, d.root.Content[i], d.root.Content[i+1])
+		k := d.root.Content[i]
+		if k.HeadComment = joined(remark, k.HeadComment); strings.HasPrefix(k.Value, ".") {
+			remark = k.HeadComment
+			continue
 		}
+		kept, remark = append(kept, k, d.root.Content[i+1]), ""
 	}
 	d.root.Content = kept
 	x := expander{doc: d}
