@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/skiff-dev/skiff/internal/diag"
+	show "github.com/skiff-dev/skiff/internal/term"
 )
 
 // World is all that a command takes from outside, as values: a test hands in its own.
@@ -66,7 +67,7 @@ func (w World) path(name string) string {
 func Main(ctx context.Context, w World) int {
 	err := run(ctx, w)
 	if err != nil && !errors.Is(err, context.Canceled) && !errors.As(err, new(told)) {
-		fmt.Fprint(w.Err, diag.Text(err))
+		fmt.Fprint(w.Err, show.Failure(err, w.Dir))
 	}
 	return diag.Exit(err)
 }

@@ -103,7 +103,7 @@ func (s *session) show(out io.Writer, project *config.Project) (hide func() erro
 // looks is how the text looks, by flags and by the project.
 func (s *session) looks(project *config.Project) term.Options {
 	o := term.Options{
-		Color: s.Terminal && s.color != 0 && s.env("NO_COLOR") == "", Timestamps: s.timestamps, Mute: s.muteLogs,
+		Color: s.Terminal && s.color != 0 && s.env("NO_COLOR") == "", Timestamps: s.timestamps, Mute: s.muteLogs, Dir: s.Dir,
 		StageErrors: s.command == "dev",
 	}
 	if len(project.Configs) > 0 {

@@ -11,6 +11,7 @@ import (
 type Options struct {
 	Color       bool
 	Timestamps  bool     // the time in front of every line, as --timestamps asks
+	Dir         string   // the working folder: paths in it are shown without it
 	StageErrors bool     // show why a stage failed; a command that ends with its failure shows it itself
 	Mute        []string // stages whose output is not shown unless they fail: "build", "deploy", "status-check", or "all"
 	Prefix      string   // of log lines: "container" (also when empty), "podAndContainer", "auto", "none"; deploy.logs.prefix

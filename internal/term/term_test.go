@@ -44,6 +44,8 @@ func TestText(t *testing.T) {
 			"Found [web] in the registry: r/web:1 (20 ms)\n"},
 		{"a failed stage is not told when the command ends with it", term.Options{}, event.StageEnded{Stage: event.Build, Err: failure}, ""},
 		{"a stage that failed is told with its hint", term.Options{StageErrors: true}, event.StageEnded{Stage: event.Build, Err: failure}, "error: image \"web\": boom\nhint: mend it\n"},
+		{"a path in the working folder is shown as a user would type it", term.Options{Dir: "/home/ann/boats"}, event.Failed{Err: errors.New("/home/ann/boats/k8s/pod.yaml:1: no, nor /home/ann/other")},
+			"error: k8s/pod.yaml:1: no, nor /home/ann/other\n"},
 		{"a stage that was interrupted is not told", term.Options{}, event.StageEnded{Stage: event.Build, Err: context.Canceled}, ""},
 		{"a forward is a URL", term.Options{}, event.Forward{Resource: "pod/web", Namespace: "dev", RemotePort: 80, Address: "127.0.0.1", LocalPort: 8080},
 			"Port forwarding pod/web in namespace dev, remote port 80 -> http://127.0.0.1:8080\n"},

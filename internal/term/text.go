@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -196,9 +197,18 @@ func (p *printer) failure(at time.Time, err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	for line := range strings.Lines(diag.Text(err)) {
+	for line := range strings.Lines(Failure(err, p.Dir)) {
 		p.line(at, red, "%s", strings.TrimRight(line, "\n"))
 	}
+}
+
+// Failure is an error as diag.Text has it, with paths in dir as a user there would type them.
+func Failure(err error, dir string) string {
+	text := diag.Text(err)
+	if len(dir) < 2 {
+		return text
+	}
+	return strings.ReplaceAll(text, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator), "")
 }
 
 func (p *printer) log(at time.Time, e event.Log) {
