@@ -101,7 +101,7 @@ func TestE2EAForwardOutlivesItsPods(t *testing.T) {
 	}
 	for _, d := range disturb {
 		d()
-		for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(4 * time.Second); time.Now().Before(end); wait(t.Context(), 10*time.Millisecond) {
 			asked++
 			name, err := get(forwards[asked%2])
 			if err != nil {

@@ -59,7 +59,9 @@ exit 3`
 		t.Fatal(err)
 	}
 	var got []string
-	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); <-tick.C {
 		if got = h.all(); len(got) > 0 && got[len(got)-1] == "the end" {
 			break
 		}
