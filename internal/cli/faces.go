@@ -31,7 +31,7 @@ func (s *session) faces() []dev.Face {
 	var faces []dev.Face
 	modes, err := forward.ParseModes(s.portForward, s.command)
 	if err == nil && modes != (forward.Modes{}) {
-		s.forwarder = forward.New(s.cluster, forward.Options{Modes: modes, Services: s.cluster.Typed.CoreV1()}, s.bus)
+		s.forwarder = forward.New(s.cluster, forward.Options{Modes: modes, Namespace: s.cluster.Namespace, Services: s.cluster.Typed.CoreV1()}, s.bus)
 		s.wantForwards(s.project)
 		faces = append(faces, forwards{s.forwarder})
 	}
