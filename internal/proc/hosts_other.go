@@ -1,0 +1,15 @@
+//go:build !linux
+
+package proc
+
+import (
+	"context"
+	"os/exec"
+)
+
+type hostsMode int
+
+// CanHosts says whether processes can see an /etc/hosts of their own here: only Linux can.
+func (g *Guard) CanHosts(context.Context) bool { return false }
+
+func (g *Guard) withHosts(*exec.Cmd, []string, string) {}
