@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skiff-dev/skiff/internal/config"
+)
+
+func newSchema(w World) *cobra.Command {
+	var output string
+	list := plainCommand(w, &cobra.Command{Use: "list", Short: "List every apiVersion of the project file"}, "", func(context.Context, *options, []string) error {
+		if !slices.Contains([]string{"plain", "json"}, output) {
+			return usage("choose one of: plain, json", fmt.Errorf("--output=%s", output))
+		}
+		if output == "json" {
+			return json.NewEncoder(w.Out).Encode(map[string][]string{"versions": config.Versions()})
+		}
+		for _, version := range config.Versions() {
+			fmt.Fprintln(w.Out, version)
+		}
+		return nil
+	})
+	list.Flags().StringVarP(&output, "output", "o", "plain", "plain or json")
+	get := &cobra.Command{
+		Use: "get VERSION", Short: "Print the JSON Schema of an apiVersion, for editors", Args: cobra.ExactArgs(1),
+		ValidArgs: config.Versions(),
+	}
+	plainCommand(w, get, "", func(_ context.Context, _ *options, args []string) error {
+		data, err := config.Schema(args[0])
+		if err != nil {
+			return err
+		}
+		_, err = w.Out.Write(data)
+		return err
+	})
+	return group("schema", "List and print the JSON Schemas of the project file", false, list, get)
+}
