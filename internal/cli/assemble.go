@@ -77,6 +77,16 @@ func (s *session) connect(ctx context.Context) error {
 	return nil
 }
 
+// peek learns from the cluster where images go. Builds and renders work without one, so they do not wait for it for long.
+func (s *session) peek(ctx context.Context) {
+	if err := s.find(); err != nil || s.defaultRepo != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	s.registry, _ = s.cluster.LocalRegistry(ctx)
+}
+
 // find reads the kubeconfig: the flags win over the project, and that over the current context.
 func (s *session) find() error {
 	o := s.kubeOptions(s.namespace)

@@ -43,12 +43,7 @@ func newBuild(w World) *cobra.Command {
 }
 
 func runBuild(ctx context.Context, s *session) error {
-	// Only the push depends on the cluster: a build works without one.
-	if err := s.find(); err == nil && s.defaultRepo == "" {
-		short, cancel := shortly(ctx)
-		s.registry, _ = s.cluster.LocalRegistry(short)
-		cancel()
-	}
+	s.peek(ctx)
 	defer s.close()
 	l, err := s.line(s.project)
 	if err != nil {

@@ -21,12 +21,7 @@ func newRender(w World) *cobra.Command {
 
 func runRender(ctx context.Context, s *session) error {
 	if !s.offline {
-		// Only the registry and the default namespace depend on the cluster; rendering works without one.
-		if err := s.find(); err == nil && s.defaultRepo == "" {
-			short, cancel := shortly(ctx)
-			s.registry, _ = s.cluster.LocalRegistry(short)
-			cancel()
-		}
+		s.peek(ctx)
 	}
 	defer s.close()
 	l, err := s.line(s.project)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -139,9 +138,4 @@ func (s *session) devProject(project *config.Project) (*dev.Project, error) {
 	}
 	files := project.Files
 	return &dev.Project{Line: l, Dir: project.Dir, Files: files, Artifacts: targets}, nil
-}
-
-// shortly bounds a question that nothing depends on.
-func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, 2*time.Second)
 }
