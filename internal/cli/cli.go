@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -123,6 +124,9 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 	return root
 }
 
+// laterCommands are Skaffold's that are not there yet.
+var laterCommands = []string{"apply", "debug", "exec", "filter", "init", "lsp", "test", "verify"}
+
 // wrapArgs makes a wrong number of arguments, or an unknown command, a fault of the command line with its exit code.
 func wrapArgs(cmd *cobra.Command) {
 	check := cmd.Args
@@ -131,6 +135,9 @@ func wrapArgs(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
+			if cmd.Root() == cmd && len(args) > 0 && slices.Contains(laterCommands, args[0]) {
+				return usage("skiff --help lists the commands that are there", fmt.Errorf("the command %q of Skaffold is not supported yet", args[0]))
+			}
 			if cmd.Root() == cmd && len(args) > 0 {
 				return usage(suggest(cmd, args[0]), fmt.Errorf("unknown command %q", args[0]))
 			}
