@@ -1,0 +1,247 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/skiff-dev/skiff/internal/diag"
+	"go.yaml.in/yaml/v3"
+)
+
+// Settings is what a user has set once for all projects, as it counts for one kube context. The file is Skaffold's own,
+// ~/.skaffold/config.
+type Settings struct {
+	DefaultRepo          string   `yaml:"default-repo,omitempty"`           // registry that takes the images
+	MultiLevelRepo       *bool    `yaml:"multi-level-repo,omitempty"`       // whether that registry takes names with slashes
+	LocalCluster         *bool    `yaml:"local-cluster,omitempty"`          // whether the cluster sees the engine's images
+	InsecureRegistries   []string `yaml:"insecure-registries,omitempty"`    // registries that are spoken to without TLS
+	DebugHelpersRegistry string   `yaml:"debug-helpers-registry,omitempty"` // where the images of the debug helpers are
+	KindDisableLoad      *bool    `yaml:"kind-disable-load,omitempty"`      // push for kind instead of loading into it
+	K3dDisableLoad       *bool    `yaml:"k3d-disable-load,omitempty"`       // push for k3d instead of loading into it
+}
+
+// SettingsFile is the file of the user's settings, open for reading and changing.
+type SettingsFile struct {
+	path string
+	doc  yaml.Node // the document, so that comments and keys of others stay
+}
+
+// settingKinds is every key of the file that can be set, with its type.
+func settingKinds() map[string]kind {
+	return map[string]kind{
+		"default-repo": isString, "multi-level-repo": isBool, "local-cluster": isBool, "insecure-registries": "[]string",
+		"debug-helpers-registry": isString, "kind-disable-load": isBool, "k3d-disable-load": isBool,
+		"cache-artifacts": isBool, "update-check": isBool, "collect-metrics": isBool,
+		"survey.disable-prompt": isBool, "survey.last-taken": isString, "survey.last-prompted": isString,
+	}
+}
+
+// OpenSettings reads the file of the user's settings. One that does not exist is empty.
+func OpenSettings(path string) (*SettingsFile, error) {
+	f := &SettingsFile{path: path}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the settings: %w", err)
+	}
+	if err := yaml.Unmarshal(data, &f.doc); err != nil {
+		return nil, diag.Errorf("correct the file, or remove it", "%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(f.doc.Content) == 0 || isNull(f.doc.Content[0]) {
+		f.doc.Kind, f.doc.Content = yaml.DocumentNode, []*yaml.Node{mapping(nil)}
+	}
+	if root := f.root(); root.Kind != yaml.MappingNode {
+		return nil, diag.Errorf("correct the file, or remove it", "%s:%d: it must be a mapping, not %s", path, root.Line, describe(root))
+	}
+	return f, nil
+}
+
+func (f *SettingsFile) root() *yaml.Node { return f.doc.Content[0] }
+
+// For is what holds for a kube context: the last entry whose kube-context matches, and below it the global values; lists
+// are joined.
+func (f *SettingsFile) For(kubeContext string) (Settings, error) {
+	var s, global Settings
+	for _, entry := range slices.Backward(items(get(f.root(), "kubeContexts"))) {
+		if matches(value(get(entry, "kube-context")), kubeContext) {
+			if err := f.decode(entry, &s); err != nil {
+				return Settings{}, err
+			}
+			break
+		}
+	}
+	if n := get(f.root(), "global"); !isNull(n) {
+		if err := f.decode(n, &global); err != nil {
+			return Settings{}, err
+		}
+	}
+	for _, text := range []struct{ to, from *string }{{&s.DefaultRepo, &global.DefaultRepo}, {&s.DebugHelpersRegistry, &global.DebugHelpersRegistry}} {
+		if *text.to == "" {
+			*text.to = *text.from
+		}
+	}
+	for _, truth := range []struct{ to, from **bool }{
+		{&s.MultiLevelRepo, &global.MultiLevelRepo}, {&s.LocalCluster, &global.LocalCluster},
+		{&s.KindDisableLoad, &global.KindDisableLoad}, {&s.K3dDisableLoad, &global.K3dDisableLoad},
+	} {
+		if *truth.to == nil {
+			*truth.to = *truth.from
+		}
+	}
+	s.InsecureRegistries = append(s.InsecureRegistries, global.InsecureRegistries...)
+	return s, nil
+}
+
+func (f *SettingsFile) decode(n *yaml.Node, s *Settings) error {
+	if err := n.Decode(s); err != nil {
+		return diag.Errorf("correct the value, or remove its line", "%s: %s", f.path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return nil
+}
+
+// Set gives a key a value for a kube context, "" for the global ones. A list gets the value added, and is emptied by "".
+func (f *SettingsFile) Set(kubeContext, key, text string) error {
+	k, ok := settingKinds()[key]
+	if !ok {
+		return unknownSetting(key)
+	}
+	n := &yaml.Node{}
+	n.SetString(text)
+	block, last := f.block(kubeContext, key, true)
+	switch k {
+	case isBool:
+		if _, err := strconv.ParseBool(text); err != nil {
+			return diag.Errorf("write true or false", "%s cannot be %q", key, text)
+		}
+		n.Tag, n.Style = "!!bool", 0
+	case "[]string":
+		members := get(block, last)
+		if members == nil || members.Kind != yaml.SequenceNode || text == "" {
+			members = list(nil)
+		}
+		has := slices.ContainsFunc(members.Content, func(m *yaml.Node) bool { return m.Value == text })
+		if text != "" && !has {
+			members.Content = append(members.Content, n)
+		}
+		n = members
+	}
+	set(block, last, n)
+	return nil
+}
+
+// Unset removes a key for a kube context, "" for the global ones.
+func (f *SettingsFile) Unset(kubeContext, key string) error {
+	if _, ok := settingKinds()[key]; !ok {
+		return unknownSetting(key)
+	}
+	if block, last := f.block(kubeContext, key, false); block != nil {
+		cut(block, last)
+	}
+	return nil
+}
+
+func unknownSetting(key string) error {
+	hint := "choose from: " + strings.Join(sortedKeys(settingKinds()), ", ")
+	if best := nearest(key, sortedKeys(settingKinds())); best != "" {
+		hint = fmt.Sprintf("did you mean %q?", best)
+	}
+	return diag.Errorf(hint, "no setting is called %q", key)
+}
+
+// block is the mapping that holds a key, and the key there; it is made where it is wanted.
+func (f *SettingsFile) block(kubeContext, key string, make bool) (*yaml.Node, string) {
+	n := f.entry(kubeContext, make)
+	outer, inner, nested := strings.Cut(key, ".")
+	switch {
+	case n == nil || !nested:
+		return n, key
+	case make:
+		return child(n, outer, nil), inner
+	}
+	return get(n, outer), inner
+}
+
+// entry is what the file holds for a kube context, "" for the global values.
+func (f *SettingsFile) entry(kubeContext string, make bool) *yaml.Node {
+	root := f.root()
+	if kubeContext == "" {
+		if make {
+			return child(root, "global", nil)
+		}
+		return get(root, "global")
+	}
+	entries := get(root, "kubeContexts")
+	for _, e := range items(entries) {
+		if value(get(e, "kube-context")) == kubeContext {
+			return e
+		}
+	}
+	if !make {
+		return nil
+	}
+	if isNull(entries) {
+		entries = list(nil)
+		set(root, "kubeContexts", entries)
+	}
+	e := mapping(nil)
+	set(e, "kube-context", text(kubeContext, nil))
+	entries.Content = append(entries.Content, e)
+	entries.Style = 0
+	return e
+}
+
+// YAML is what the file holds for a kube context, "" for the global values; nothing where it holds nothing.
+func (f *SettingsFile) YAML(kubeContext string) ([]byte, error) {
+	return encoded(f.entry(kubeContext, false))
+}
+
+// All is the whole file.
+func (f *SettingsFile) All() ([]byte, error) {
+	if len(f.root().Content) == 0 {
+		return nil, nil
+	}
+	return encoded(&f.doc)
+}
+
+func encoded(n *yaml.Node) ([]byte, error) {
+	if isNull(n) {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(n); err != nil {
+		return nil, fmt.Errorf("write the settings: %w", err)
+	}
+	return b.Bytes(), e.Close()
+}
+
+// Save writes the file in one step, so that no reader sees half of it.
+func (f *SettingsFile) Save() error {
+	data, err := encoded(&f.doc)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(f.path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("save the settings: %w", err)
+	}
+	tmp, err := os.CreateTemp(dir, "config-*")
+	if err != nil {
+		return fmt.Errorf("save the settings: %w", err)
+	}
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), f.path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("save the settings: %w", err), os.Remove(tmp.Name()))
+	}
+	return nil
+}
