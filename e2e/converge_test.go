@@ -79,15 +79,14 @@ func TestWhatIsSavedWhileTheImageIsBuiltIsNotLost(t *testing.T) {
 	s := p.dev()
 	mark, before := s.mark(), p.image("web")
 	// The step that reads the files comes first, so that the image holds what was there before the saves.
-	p.replace("Dockerfile", "COPY data.cfg .", "COPY data.cfg .\nRUN sleep 4")
-	s.matches(mark, `RUN sleep 4`)
+	p.slowBuild(3)
+	s.matches(mark, `RUN sleep 3`)
 	p.write("files/a.txt", "saved during the build\n")
 	p.write("files/late.txt", "added during the build\n")
 	p.remove("files/b.txt")
 	p.rebuilt("web", before)
 	s.says(mark, "Everything runs")
-	until(t, "one pod is left", func() bool { return len(p.pods()) == 1 })
-	p.equal(p.pod("web").Name, "files", "/srv/files")
+	p.settles("files", "/srv/files")
 }
 
 func TestABurstOf500FilesArrivesWhole(t *testing.T) {
@@ -159,4 +158,130 @@ func TestAnotherBranchEndsInEquality(t *testing.T) {
 			p.equal(p.pods()[0].Name, "files", "/srv/files")
 		})
 	}
+}
+
+func TestWhatCannotBeCopiedComesWithANewImage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, dockerfile, cat string }{
+		{"the container's user may not write the file", `FROM busybox
+WORKDIR /srv
+COPY files files
+USER 1000
+CMD ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"]
+`, "cat"},
+		{"the image has neither tar nor a shell", `FROM busybox AS tools
+FROM scratch
+COPY --from=tools /bin/busybox /tools/cat
+COPY --from=tools /bin/busybox /tools/sleep
+WORKDIR /srv
+COPY files files
+CMD ["/tools/sleep", "100000"]
+`, "/tools/cat"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := box(t)
+			p.write("Dockerfile", tt.dockerfile)
+			s := p.dev()
+			before, mark := p.image("web"), s.mark()
+			p.write("files/a.txt", "saved\n")
+			p.rebuilt("web", before)
+			s.says(mark, "Everything runs")
+			until(t, "the pod holds the file", func() bool {
+				pods := p.pods()
+				if len(pods) != 1 {
+					return false
+				}
+				got, err := p.in(pods[0].Name, tt.cat, "/srv/files/a.txt")
+				return err == nil && got == "saved\n"
+			})
+		})
+	}
+}
+
+func TestWhatIsSavedBeforeTheFirstContainerRunsIsNotLost(t *testing.T) {
+	t.Parallel()
+	p := box(t)
+	p.slowBuild(2)
+	p.replace("k8s/web.yaml", "image: box\n", `image: box
+        readinessProbe:
+          exec: {command: ["true"]}
+          initialDelaySeconds: 3
+          periodSeconds: 1
+`)
+	s := p.start("dev")
+	s.matches(0, `RUN sleep 2`)
+	p.write("files/during-the-build.txt", "1\n")
+	p.write("files/a.txt", "first\n")
+	s.says(0, "Waiting until everything runs...")
+	p.write("files/during-the-wait.txt", "2\n")
+	p.write("files/a.txt", "second\n")
+	s.says(0, "Watching for changes...")
+	p.settles("files", "/srv/files")
+}
+
+func TestEveryContainerOfTheImageGetsWhatIsSaved(t *testing.T) {
+	t.Parallel()
+	p := box(t)
+	p.replace("k8s/web.yaml", "      containers:\n", `      initContainers:
+      - name: before
+        image: box
+        command: ["true"]
+      containers:
+      - name: stranger
+        image: busybox
+        command: [sleep, "100000"]
+      - name: second
+        image: box
+`)
+	p.dev()
+	pod := p.pod("web")
+	p.write("files/a.txt", "copied\n")
+	for _, container := range []string{"web", "second"} {
+		until(t, container+" holds the file", func() bool {
+			got, err := world.cluster.exec(t.Context(), p.namespace, pod.Name, container, "cat", "/srv/files/a.txt")
+			return err == nil && got == "copied\n"
+		})
+	}
+	if _, err := world.cluster.exec(t.Context(), p.namespace, pod.Name, "stranger", "cat", "/srv/files/a.txt"); err == nil {
+		t.Error("a container of another image got the file")
+	}
+	p.same(pod)
+}
+
+func TestALaterSessionDoesNotBelieveWhatAnEarlierOneLeft(t *testing.T) {
+	t.Parallel()
+	p := box(t)
+	s := p.dev("--cleanup=false")
+	pod := p.pod("web")
+	p.write("files/a.txt", "tried out\n")
+	p.write("files/extra.txt", "tried out\n")
+	p.equal(pod.Name, "files", "/srv/files")
+	s.interrupt()
+
+	p.git("checkout", "--quiet", ".")
+	p.git("clean", "--quiet", "--force")
+	p.dev()
+	// The image is that of the first session, so nothing tells that the container is not what it was made from.
+	p.settles("files", "/srv/files")
+}
+
+func TestASessionThatWasKilledHardIsTakenUpByTheNext(t *testing.T) {
+	t.Parallel()
+	p := box(t)
+	s := p.dev()
+	p.write("files/a.txt", "copied\n")
+	p.equal(p.pod("web").Name, "files", "/srv/files")
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if !s.endsWithin(5 * time.Second) {
+		t.Fatal("the killed process lives")
+	}
+	again := p.dev()
+	p.settles("files", "/srv/files")
+	now := p.pod("web").Name
+	p.write("files/a.txt", "copied again\n")
+	p.holds(now, "/srv/files/a.txt", "copied again\n")
+	again.interrupt()
 }

@@ -69,3 +69,31 @@ func TestTheFileSkaffoldEnvHoldsVariablesToo(t *testing.T) {
 	p.must("run")
 	p.pod("web")
 }
+
+func TestAnEngineAndAClusterThatDoNotAnswerAreExplained(t *testing.T) {
+	t.Parallel()
+	p := box(t).freshCache()
+	t.Run("the engine", func(t *testing.T) {
+		p := p.sub(t)
+		p.env = append(p.env, "DOCKER_HOST=unix:///nowhere/docker.sock")
+		r := p.skiff("run")
+		if r.code != 1 || !strings.Contains(r.stderr, "/nowhere/docker.sock") || !strings.Contains(r.stderr, "hint: ") {
+			t.Errorf("it ended with %d and says %q", r.code, r.stderr)
+		}
+	})
+	t.Run("the cluster", func(t *testing.T) {
+		p := p.sub(t)
+		p.write("kubeconfig", `apiVersion: v1
+kind: Config
+current-context: silent
+contexts: [{name: silent, context: {cluster: silent, user: silent}}]
+clusters: [{name: silent, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: silent, user: {}}]
+`)
+		p.flags = []string{"--kubeconfig=kubeconfig"}
+		r := p.skiff("run")
+		if r.code != 1 || !strings.Contains(r.stderr, "127.0.0.1:1") || !strings.Contains(r.stderr, "hint: ") {
+			t.Errorf("it ended with %d and says %q", r.code, r.stderr)
+		}
+	})
+}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -250,12 +251,27 @@ func (p *project) in(pod string, command ...string) (string, error) {
 	return world.cluster.exec(p.Context(), p.namespace, pod, "", command...)
 }
 
+// waitIn is whether ok became true while the pod was there.
+func (p *project) waitIn(pod string, ok func() bool) bool {
+	p.Helper()
+	var there bool
+	return wait(p.T, patience, func() bool {
+		if ok() {
+			there = true
+			return true
+		}
+		_, err := world.cluster.client.CoreV1().Pods(p.namespace).Get(p.Context(), pod, metav1.GetOptions{})
+		there = !apierrors.IsNotFound(err)
+		return !there
+	}) && there
+}
+
 // holds waits until a file in the container has this content.
 func (p *project) holds(pod, file, text string) {
 	p.Helper()
 	var got string
 	var err error
-	if !wait(p.T, patience, func() bool { got, err = p.in(pod, "cat", file); return err == nil && got == text }) {
+	if !p.waitIn(pod, func() bool { got, err = p.in(pod, "cat", file); return err == nil && got == text }) {
 		p.Fatalf("%s in %s holds %q (%v), want %q", file, pod, got, err, text)
 	}
 }
@@ -263,8 +279,11 @@ func (p *project) holds(pod, file, text string) {
 // lacks waits until a path is not in the container.
 func (p *project) lacks(pod, file string) {
 	p.Helper()
-	until(p.T, file+" is gone from "+pod, func() bool {
+	gone := func() bool {
 		out, err := p.in(pod, "sh", "-c", "test -e '"+file+"' && echo there || echo gone")
 		return err == nil && out == "gone\n"
-	})
+	}
+	if !p.waitIn(pod, gone) {
+		p.Fatalf("%s is still in %s, or the pod is gone", file, pod)
+	}
 }

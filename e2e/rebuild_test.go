@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -191,16 +192,42 @@ func TestASavedProjectFileIsReloaded(t *testing.T) {
 	})
 }
 
+func TestASavedDockerignoreIsObeyed(t *testing.T) {
+	t.Parallel()
+	p := box(t)
+	p.write(".dockerignore", "**/*.log\n")
+	s := p.dev()
+	before, mark := p.pod("web"), s.mark()
+	p.write("files/noise.log", "ignored\n")
+	p.write("files/a.txt", "copied\n")
+	p.holds(before.Name, "/srv/files/a.txt", "copied\n")
+	p.lacks(before.Name, "/srv/files/noise.log")
+	p.same(before)
+	p.write(".dockerignore", "**/b.txt\n")
+	p.rebuilt("web", before.Spec.Containers[0].Image)
+	s.says(mark, "Everything runs")
+	until(t, "one pod is left", func() bool { return len(p.pods()) == 1 })
+	now := p.pod("web").Name
+	p.holds(now, "/srv/files/noise.log", "ignored\n")
+	p.lacks(now, "/srv/files/b.txt")
+}
+
+// slowBuild puts a step into the build that takes so many seconds, and that the engine has never made before.
+func (p *project) slowBuild(seconds int) {
+	p.Helper()
+	p.replace("Dockerfile", "COPY data.cfg .", fmt.Sprintf("COPY data.cfg .\nRUN sleep %d; : %s", seconds, p.namespace))
+}
+
 func TestASingleUnmatchedFileDoesNotHoldUpTheOthers(t *testing.T) {
 	t.Parallel()
 	p := box(t)
-	p.replace("Dockerfile", "COPY data.cfg .", "COPY data.cfg .\nRUN sleep 5")
+	p.slowBuild(3)
 	s := p.dev()
 	pod, mark := p.pod("web"), s.mark()
 	p.write("data.cfg", "rebuilt\n")
 	p.write("files/a.txt", "copied\n")
 	p.holds(pod.Name, "/srv/files/a.txt", "copied\n")
-	p.same(pod) // the copy was there before the new image, which takes 5 s to build
+	p.same(pod) // the copy was there before the new image, which takes 3 s to build
 	p.rebuilt("web", pod.Spec.Containers[0].Image)
 	s.says(mark, "Watching for changes...")
 	next := p.pod("web")

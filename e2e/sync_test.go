@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,19 @@ func TestFoldersFollowIntoTheContainer(t *testing.T) {
 			p.write("files/größe-文件.txt", "letters")
 		}},
 		{"a script", func(p *project) { p.write("files/tool.sh", "#!/bin/sh\necho ran\n") }},
+		{"a file that comes and goes and stays", func(p *project) {
+			for range 30 {
+				p.write("files/comes.txt", "here")
+				p.remove("files/comes.txt")
+			}
+			p.write("files/comes.txt", "here to stay")
+		}},
+		{"a file that comes and goes and is gone", func(p *project) {
+			for range 30 {
+				p.write("files/goes.txt", "here")
+				p.remove("files/goes.txt")
+			}
+		}},
 		{"an empty file", func(p *project) { p.write("files/empty.txt", "") }},
 		{"a large file", func(p *project) { p.write("files/large.bin", strings.Repeat("0123456789abcdef", 1<<18)) }},
 	} {
@@ -155,6 +169,15 @@ func TestFoldersFollowIntoTheContainer(t *testing.T) {
 			p.equal(pod.Name, "files", "/srv/files")
 		})
 	}
+	t.Run("a symbolic link", func(t *testing.T) {
+		p := p.sub(t)
+		if err := os.Symlink("a.txt", p.path("files/link.txt")); err != nil {
+			t.Fatal(err)
+		}
+		p.holds(pod.Name, "/srv/files/link.txt", p.read("files/a.txt"))
+		p.remove("files/link.txt")
+		p.lacks(pod.Name, "/srv/files/link.txt")
+	})
 	t.Run("a script that is made executable, and runs", func(t *testing.T) {
 		p := p.sub(t)
 		p.chmod("files/tool.sh")
@@ -169,11 +192,44 @@ func TestFoldersFollowIntoTheContainer(t *testing.T) {
 	}
 }
 
+func TestAFileAndAFolderChangePlaces(t *testing.T) {
+	t.Parallel()
+	p := box(t)
+	p.write("files/either/x.txt", "x")
+	p.dev()
+	for _, step := range []struct {
+		name string
+		do   func(p *project)
+	}{
+		{"a file where a folder was", func(p *project) { p.remove("files/either"); p.write("files/either", "a file") }},
+		{"a folder where a file was", func(p *project) { p.remove("files/either"); p.write("files/either/y.txt", "y") }},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			p := p.sub(t)
+			step.do(p)
+			p.settles("files", "/srv/files")
+		})
+	}
+}
+
+// settles waits until there is one pod, whichever, that holds the same files as a folder of the project.
+func (p *project) settles(folder, remote string) {
+	p.Helper()
+	until(p.T, "one pod holds the files of "+folder, func() bool {
+		pods := p.pods()
+		if len(pods) != 1 || !ready(pods[0]) {
+			return false
+		}
+		got, problem := p.sums(pods[0].Name, remote)
+		return problem == "" && cmp.Equal(p.digests(folder), got)
+	})
+}
+
 // equal waits until a folder in the container holds the same files as one of the project, by digest.
 func (p *project) equal(pod, folder, remote string) {
 	p.Helper()
 	var diff string
-	if !wait(p.T, patience, func() bool {
+	if !p.waitIn(pod, func() bool {
 		var got map[string]string
 		if got, diff = p.sums(pod, remote); diff != "" {
 			return false
