@@ -30,7 +30,9 @@ func newFindConfigs(w World) *cobra.Command {
 			return err
 		}
 		if output == "json" {
-			return json.NewEncoder(w.Out).Encode(found)
+			e := json.NewEncoder(w.Out)
+			e.SetIndent("", "\t")
+			return e.Encode(found)
 		}
 		table := tabwriter.NewWriter(w.Out, 0, 0, 2, ' ', 0)
 		for _, path := range sortedKeys(found) {

@@ -23,6 +23,7 @@ type Options struct {
 	KubeContext           func() string               // the current kube context; asked only when a profile depends on it
 	KubeContextGiven      bool                        // that context comes from --kube-context
 	KubeNamespace         func() string               // the namespace of that context; asked only for in-cluster builds
+	RelativePaths         bool                        // the paths of the file itself stay as they are written
 	Getenv                func(string) (string, bool) // nil: no variable is set
 }
 

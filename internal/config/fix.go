@@ -64,7 +64,7 @@ func (l *loader) wanted(version string) (int, error) {
 }
 
 // fix upgrades the documents, checks the result as far as the file alone tells, and writes it down.
-func (l *loader) fix(fixed *Fixed, docs []*document, to int) error {
+func (l *loader) fix(fixed *Fixed, docs []*document, to int) (err error) {
 	var faults diag.List
 	v := &validator{command: "fix"}
 	older := false
@@ -97,7 +97,8 @@ func (l *loader) fix(fixed *Fixed, docs []*document, to int) error {
 	if !older {
 		return nil
 	}
-	return fixed.write(nodes)
+	fixed.New, err = written(nodes)
+	return err
 }
 
 // sample is the config that a document stands for without any profile, for the rules.
@@ -118,12 +119,17 @@ func (d *document) canonical() *yaml.Node {
 	d.flatten()
 	d.kubeKeys()
 	var c Config
-	var want yaml.Node
 	if err := d.root.Decode(&c); err != nil {
 		d.fault(d.root, "the document cannot be read: "+strings.TrimPrefix(err.Error(), "yaml: "), "correct the value at that line")
 		return nil
 	}
-	if err := want.Encode(&c); err != nil {
+	return d.with(&c)
+}
+
+// with is the document with the values of a config.
+func (d *document) with(c *Config) *yaml.Node {
+	var want yaml.Node
+	if err := want.Encode(c); err != nil {
 		d.fault(d.root, "the document cannot be written: "+err.Error(), "report this as a defect of skiff")
 		return nil
 	}
@@ -176,8 +182,8 @@ func withComments(n, from *yaml.Node) *yaml.Node {
 	return n
 }
 
-// write makes the text of the documents.
-func (f *Fixed) write(nodes []*yaml.Node) error {
+// written is the text of documents.
+func written(nodes []*yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
@@ -188,14 +194,13 @@ func (f *Fixed) write(nodes []*yaml.Node) error {
 		head, foot := n.HeadComment, n.FootComment
 		n.HeadComment, n.FootComment = "", ""
 		if err := e.Encode(&yaml.Node{Kind: yaml.DocumentNode, HeadComment: head, FootComment: foot, Content: []*yaml.Node{n}}); err != nil {
-			return fmt.Errorf("write %s: %w", f.File, err)
+			return nil, fmt.Errorf("write the document: %w", err)
 		}
 	}
 	if err := e.Close(); err != nil {
-		return fmt.Errorf("write %s: %w", f.File, err)
+		return nil, fmt.Errorf("write the document: %w", err)
 	}
-	f.New = b.Bytes()
-	return nil
+	return b.Bytes(), nil
 }
 
 // compact tells whether the user writes the dashes of a list below the first letter of its key.

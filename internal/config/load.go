@@ -134,7 +134,9 @@ func (l *loader) compose(d *document, f *file, active active) *Config {
 		return nil
 	}
 	l.defaults(c)
-	c.absolute()
+	if !l.options.RelativePaths || f.path != l.project.File {
+		c.absolute()
+	}
 	for _, a := range c.Build.Artifacts {
 		a.Config = c
 	}

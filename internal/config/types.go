@@ -11,9 +11,10 @@ type Config struct {
 	Pipeline   `yaml:",inline"`
 	Profiles   []*Profile `yaml:"profiles,omitempty"` // Named changes to this config.
 
-	File  string `yaml:"-"` // Absolute path of the file that holds the document, "-" for standard input.
-	Dir   string `yaml:"-"` // Absolute folder that relative paths of the document start from.
-	Index int    `yaml:"-"` // Position of the document in its file, from 0.
+	File   string `yaml:"-"` // Absolute path of the file that holds the document, "-" for standard input.
+	Dir    string `yaml:"-"` // Absolute folder that relative paths of the document start from.
+	Index  int    `yaml:"-"` // Position of the document in its file, from 0.
+	Remote bool   `yaml:"-"` // The file comes from a repository that was fetched.
 
 	doc     *document // the tree that the values were read from
 	implied implied   // what was filled in only because this config stands alone
