@@ -29,7 +29,7 @@ func (e *Engine) newSession(ctx context.Context, o BuildOptions) (*session.Sessi
 	}
 	dockerfile, err := asRoot(filepath.Dir(o.Dockerfile))
 	if err != nil {
-		return nil, "", fmt.Errorf("Dockerfile %s: %w", o.Dockerfile, err)
+		return nil, "", fmt.Errorf("build file %s: %w", o.Dockerfile, err)
 	}
 	s.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": context, "dockerfile": dockerfile}))
 	s.Allow(&sessionAuth{creds: e.auth})

@@ -138,18 +138,6 @@ func (m *machine) cut() {
 	}
 }
 
-func (m *machine) count(program string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := 0
-	for _, c := range m.commands {
-		if c == program {
-			n++
-		}
-	}
-	return n
-}
-
 func (m *machine) alive() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -150,10 +150,16 @@ func (r *refusals) WatchWithContext(ctx context.Context, o metav1.ListOptions) (
 }
 
 // List is part of cache.ListerWatcher, which the reflector's constructor asks for; it calls ListWithContext.
-func (r *refusals) List(o metav1.ListOptions) (runtime.Object, error) { return r.lw.List(o) } //nolint:staticcheck // the interface has it
+func (r *refusals) List(o metav1.ListOptions) (runtime.Object, error) {
+	//lint:ignore SA1019 the interface has it
+	return r.lw.List(o)
+}
 
 // Watch is part of cache.ListerWatcher, which the reflector's constructor asks for; it calls WatchWithContext.
-func (r *refusals) Watch(o metav1.ListOptions) (watch.Interface, error) { return r.lw.Watch(o) } //nolint:staticcheck // the interface has it
+func (r *refusals) Watch(o metav1.ListOptions) (watch.Interface, error) {
+	//lint:ignore SA1019 the interface has it
+	return r.lw.Watch(o)
+}
 
 // IsWatchListSemanticsUnSupported says whether the client below can stream its first list; fakes cannot.
 func (r *refusals) IsWatchListSemanticsUnSupported() bool {

@@ -39,7 +39,7 @@ func newRule(pattern string) (*rule, error) {
 		return nil, nil
 	}
 	if rest == "" {
-		return nil, errors.New("nothing follows the !")
+		return nil, errors.New("a ! without a pattern")
 	}
 	cleaned := filepath.ToSlash(filepath.Clean(rest))
 	if cleaned == "." || cleaned == "" {
