@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -8,15 +9,41 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/pipeline"
 )
 
 func newDiagnose(w World) *cobra.Command {
-	return sessionCommand(w, "diagnose", "Show how skiff understands the project",
-		"Prints what each image is made from and how long it takes to find out, and then the project file as it is understood:\nupgraded to the latest version, with profiles and defaults put in. --yaml-only prints only the latter.", progressToErr, runDiagnose)
+	return faultsAs(w, sessionCommand(w, "diagnose", "Show how skiff understands the project",
+		"Prints what each image is made from and how long it takes to find out, and then the project file as it is understood:\nupgraded to the latest version, with profiles and defaults put in. --yaml-only prints only the latter.", progressToErr, runDiagnose))
 }
 
 func runDiagnose(ctx context.Context, s *session) error {
+	if s.templating {
+		for _, c := range s.project.Configs {
+			if err := c.Fill(s.templates(ctx)); err != nil {
+				return diag.WithCode(diag.CodeConfig, err)
+			}
+		}
+	}
+	if s.renderOutput != "" {
+		return s.diagnoseTo(ctx, s.path(s.renderOutput))
+	}
+	return s.diagnose(ctx)
+}
+
+// diagnoseTo writes what diagnose prints to a file.
+func (s *session) diagnoseTo(ctx context.Context, file string) error {
+	var out bytes.Buffer
+	to := *s
+	to.Out = &out
+	if err := to.diagnose(ctx); err != nil {
+		return err
+	}
+	return written(file, out.Bytes())
+}
+
+func (s *session) diagnose(ctx context.Context) error {
 	if !s.yamlOnly {
 		if err := s.diagnoseArtifacts(ctx); err != nil {
 			return err

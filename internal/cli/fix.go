@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/skiff-dev/skiff/internal/config"
-	"github.com/skiff-dev/skiff/internal/diag"
 )
 
 func newFix(w World) *cobra.Command {
@@ -74,13 +72,5 @@ func replace(w World, fixed *config.Fixed, version string) error {
 		return err
 	}
 	fmt.Fprintf(w.Out, "%s has %s now; the old text is in %s\n", fixed.File, version, fixed.File+".v2")
-	return nil
-}
-
-// written writes a file and keeps the permissions that it has.
-func written(path string, data []byte) error {
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		return diag.Errorf("check that the folder exists and can be written to", "%w", err)
-	}
 	return nil
 }

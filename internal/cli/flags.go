@@ -67,6 +67,8 @@ type options struct {
 	offline       bool
 	renderOutput  string
 	yamlOnly      bool
+	templating    bool
+	format        string
 	allNamespaces bool
 }
 
@@ -133,6 +135,9 @@ func deployFlags() []flagDef {
 		{name: "digest-source", target: func(o *options) any { return &o.digestSource }, def: "", commands: "render", help: "local builds the images; remote asks the registry; tag uses the tag alone; none leaves the manifests as they are"},
 		{name: "offline", target: func(o *options) any { return &o.offline }, def: false, commands: "render", help: "do not speak to a cluster"},
 		{name: "output", short: "o", target: func(o *options) any { return &o.renderOutput }, def: "", commands: "render", help: "write the manifests to this file"},
+		{name: "output", short: "o", target: func(o *options) any { return &o.renderOutput }, def: "", commands: "diagnose", help: "write what is printed to this file"},
+		{name: "enable-templating", target: func(o *options) any { return &o.templating }, def: false, commands: "diagnose", help: "fill in the templates of the fields that have them, as far as the environment goes"},
+		{name: "format", target: func(o *options) any { return &o.format }, def: "text", commands: "diagnose", help: "how faults are told: text, or json on standard output"},
 		{name: "label", short: "l", target: func(o *options) any { return &o.labels }, def: []string(nil), commands: deploying + " render", help: "put these labels on every object"},
 		{name: "force", target: func(o *options) any { return &o.force }, def: false, commands: deploying, help: "delete and make again objects that cannot be changed"},
 		{name: "status-check", target: func(o *options) any { return &o.statusCheck }, def: "", bare: "true", commands: deploying, help: "wait until everything runs (default true)"},
@@ -197,7 +202,6 @@ func pendingFlags() []flagDef {
 		def("set", "render delete", "no effect"),
 		def("set-value-file", "render delete", "no effect"),
 		def("loud", "render", "not needed: progress goes to standard error"),
-		def("enable-templating", "diagnose", "no effect"),
 	}
 }
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -32,11 +30,9 @@ func newAddRequirements(w World) *cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		var more []*config.Requirement
-		d := yaml.NewDecoder(bytes.NewReader(data))
-		d.KnownFields(true)
-		if err := d.Decode(&more); err != nil {
-			return nil, diag.Errorf(`write a list such as [{"path": "../other"}]`, "%s: %w", args[0], err)
+		more, err := config.ReadRequirements(args[0], data)
+		if err != nil {
+			return nil, err
 		}
 		return nil, config.Edit(ctx, w.inspectOptions(o), func(c *config.Config, _ bool) (bool, error) {
 			c.Requires = append(c.Requires, more...)

@@ -149,3 +149,20 @@ func (a *Artifact) Fault(what, hint string, path ...any) *diag.Error {
 	}
 	return a.Config.Fault(what, hint, "build", "artifacts")
 }
+
+// Written is the apiVersion that the user's file has.
+func (c *Config) Written() string {
+	if c.doc == nil {
+		return c.APIVersion
+	}
+	return prefix + theFormat().versions[c.doc.version]
+}
+
+// Has tells whether the document, with its active profiles, holds a value: Has("portForward").
+func (c *Config) Has(path ...any) bool {
+	if c.doc == nil {
+		return false
+	}
+	_, end := c.doc.lookup(path...)
+	return !isNull(end)
+}

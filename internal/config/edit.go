@@ -1,10 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -82,4 +84,15 @@ func edited(path string, wanted map[place]bool, change func(*Config) (bool, erro
 		return nil, nil
 	}
 	return written(nodes)
+}
+
+// ReadRequirements reads a list of entries for "requires", as JSON or YAML.
+func ReadRequirements(name string, data []byte) ([]*Requirement, error) {
+	var list []*Requirement
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	if err := d.Decode(&list); err != nil {
+		return nil, configError(name+": "+strings.TrimPrefix(err.Error(), "yaml: "), `write a list such as [{"path": "../other"}]`)
+	}
+	return list, nil
 }
