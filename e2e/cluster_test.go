@@ -15,12 +15,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/streaming/pkg/httpstream"
 	"sigs.k8s.io/yaml"
 )
 
@@ -64,13 +64,25 @@ func connect(ctx context.Context) (*cluster, error) {
 	return c, err
 }
 
-// needCluster skips a test where there is no cluster.
+// needCluster skips a test where there is no cluster, unless one was named: a test that is left out by mistake proves nothing.
 func needCluster(t *testing.T) *cluster {
 	t.Helper()
+	if world.broken != nil && os.Getenv("KUBECONFIG")+os.Getenv("E2E_KUBECONTEXT") != "" {
+		t.Fatalf("the cluster cannot be used: %v", world.broken)
+	}
 	if world.broken != nil {
 		t.Skipf("no cluster (make cluster starts one): %v", world.broken)
 	}
 	return world.cluster
+}
+
+// missing ends a test that lacks something: somebody's own cluster need not have it, the one that make cluster starts has.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("E2E_KUBECONTEXT") == "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 // needImages skips a test where images cannot be built, or not be brought to the cluster.
@@ -78,13 +90,13 @@ func needImages(t *testing.T) {
 	t.Helper()
 	needCluster(t)
 	if world.cluster.registry == "" && os.Getenv("SKAFFOLD_DEFAULT_REPO") == "" {
-		t.Skip("the cluster announces no local registry (kube-public/local-registry-hosting), and SKAFFOLD_DEFAULT_REPO names none")
+		missing(t, "the cluster announces no local registry (kube-public/local-registry-hosting), and SKAFFOLD_DEFAULT_REPO names none")
 	}
 	if os.Getenv("DOCKER_HOST") != "" {
 		return
 	}
 	if _, err := os.Stat("/var/run/docker.sock"); err != nil {
-		t.Skipf("no Docker engine: %v", err)
+		missing(t, "no Docker engine: "+err.Error())
 	}
 }
 
@@ -93,7 +105,7 @@ func needRegistry(t *testing.T) {
 	t.Helper()
 	needImages(t)
 	if world.cluster.registry == "" {
-		t.Skip("the cluster announces no local registry")
+		missing(t, "the cluster announces no local registry")
 	}
 }
 

@@ -30,12 +30,10 @@ func TestNoOtherProgramIsNeeded(t *testing.T) {
 
 func TestVariablesAreFlags(t *testing.T) {
 	t.Parallel()
+	needRegistry(t)
 	p := box(t)
 	other := newNamespace(t)
 	repo := world.cluster.registry
-	if repo == "" {
-		t.Skip("the cluster announces no local registry")
-	}
 	p.flags = nil
 	p.env = append(p.env, "SKAFFOLD_NAMESPACE="+other, "SKAFFOLD_DEFAULT_REPO="+repo+"/team", "SKAFFOLD_TAG=by-variable")
 	if world.cluster.flag != "" {
