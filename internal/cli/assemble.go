@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os/user"
 	"path/filepath"
@@ -235,6 +237,12 @@ func projectName(p *config.Project) string {
 		}
 	}
 	return filepath.Base(p.Dir)
+}
+
+// projectKey is a file name for what belongs to one checkout.
+func projectKey(p *config.Project) string {
+	sum := sha256.Sum256([]byte(p.Dir + "\x00" + p.File))
+	return hex.EncodeToString(sum[:8])
 }
 
 // owner is one person's checkout of the project.

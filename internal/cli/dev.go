@@ -41,6 +41,10 @@ func runDev(ctx context.Context, s *session) error {
 		defer stop()
 		o.Enter = keys
 	}
+	syncer := filesync.New(s.cluster, s.bus)
+	if err := syncer.Remember(s.cachePath("synced/" + projectKey(s.project) + ".jsonl")); err != nil {
+		s.bus.Send(event.Note{Text: err.Error(), Warn: true})
+	}
 	first := s.project
 	return dev.Run(ctx, o, dev.Session{
 		Load: func(ctx context.Context) (*dev.Project, error) {
@@ -55,6 +59,6 @@ func runDev(ctx context.Context, s *session) error {
 			}
 			return s.devProject(project)
 		},
-		Pods: s.cluster, Watcher: watcher, Syncer: filesync.New(s.cluster, s.bus), Faces: s.faces(), Sink: s.bus,
+		Pods: s.cluster, Watcher: watcher, Syncer: syncer, Faces: s.faces(), Sink: s.bus,
 	})
 }

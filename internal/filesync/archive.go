@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -20,6 +21,18 @@ type batch struct {
 	deleted []string // paths in the container
 	tar     []byte   // empty: nothing to copy
 	bytes   int64    // of the files, without tar's own
+}
+
+// removals is what goes before the files come: what is deleted, and a folder that held some of it and is a file now, which no tar
+// puts in a folder's place.
+func (b batch) removals() []string {
+	all := slices.Clone(b.deleted)
+	for _, file := range b.copied {
+		if slices.ContainsFunc(b.deleted, func(gone string) bool { return strings.HasPrefix(gone, file+"/") }) {
+			all = append(all, file)
+		}
+	}
+	return all
 }
 
 func (b batch) empty() bool { return len(b.copied) == 0 && len(b.deleted) == 0 }

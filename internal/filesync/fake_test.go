@@ -214,11 +214,16 @@ type session struct {
 	end    func()
 }
 
-func begin(t *testing.T, c Cluster) *session {
+func begin(t *testing.T, c Cluster, journal ...string) *session {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &session{events: newRecord()}
 	s.Syncer = New(c, s.events)
+	for _, file := range journal {
+		if err := s.Remember(file); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	s.end = sync.OnceFunc(func() {

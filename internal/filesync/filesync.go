@@ -36,7 +36,16 @@ type Syncer struct {
 	sink    event.Sink
 	seq     atomic.Uint64
 	inbox   inbox
+	journal *journal      // nil: nothing is remembered beyond the session
 	done    chan struct{} // closed when Run has ended
+}
+
+// Remember keeps in a file which paths were written into which containers, so that a later session can set right what this one
+// left behind: a container that outlives its session is made equal to the working tree again. It is called before Run.
+func (s *Syncer) Remember(file string) error {
+	j, err := openJournal(file, time.Now())
+	s.journal = j
+	return err
 }
 
 // New returns a Syncer that does nothing until Run is called; all that is told to it before is kept.

@@ -243,6 +243,72 @@ func TestANewInstanceGetsWhatWasPushedSinceItsImageWasBuilt(t *testing.T) {
 	})
 }
 
+func TestAFolderThatBecomesAFile(t *testing.T) {
+	roads(t, func(t *testing.T, m *machine) {
+		p, s := newPair(t), begin(t, m)
+		s.Select(all{})
+		s.Pod(kube.PodEvent{Pod: life("web", "web:1", "c1")})
+		write(t, p.local("either/x.txt"), "in the folder")
+		mustPush(t, s, p.copies("either/x.txt"))
+		if err := os.RemoveAll(p.local("either")); err != nil {
+			t.Fatal(err)
+		}
+		write(t, p.local("either"), "the file")
+		mustPush(t, s, p.deletes("either/x.txt"), p.copies("either"))
+		if got := content(p.remote("either")); got != "the file" {
+			t.Fatalf("either = %q", got)
+		}
+	})
+}
+
+func TestALaterSessionSetsRightWhatAnEarlierOneLeft(t *testing.T) {
+	roads(t, func(t *testing.T, m *machine) {
+		p, file := newPair(t), filepath.Join(t.TempDir(), "synced", "p.jsonl")
+		write(t, p.local("kept"), "tried out")
+		write(t, p.local("extra"), "tried out")
+		first := begin(t, m, file)
+		first.Select(all{})
+		first.Pod(kube.PodEvent{Pod: life("web", "web:1", "c1")})
+		mustPush(t, first, p.copies("kept"), p.copies("extra"))
+		first.end()
+
+		write(t, p.local("kept"), "as it was")
+		if err := os.Remove(p.local("extra")); err != nil {
+			t.Fatal(err)
+		}
+		second := begin(t, m, file)
+		second.Select(all{})
+		second.Pod(kube.PodEvent{Pod: life("web", "web:1", "c1")})
+		second.events.await(t, func(l []event.Synced) bool { return len(l) > 0 })
+		if diff := cmp.Diff([]string{"as it was", "(no such file or directory)"}, []string{content(p.remote("kept")), content(p.remote("extra"))}); diff != "" {
+			t.Errorf("the container that outlived its session (-want +got):\n%s", diff)
+		}
+		second.Pod(kube.PodEvent{Pod: life("web", "web:1", "c2")})
+		write(t, p.local("more"), "")
+		mustPush(t, second, p.copies("more"))
+		if n := len(second.events.all()); n != 2 {
+			t.Errorf("%d events, want a container that no session wrote to be left alone", n)
+		}
+	})
+}
+
+func TestAJournalThatIsBrokenOrOldIsNoHindrance(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "p.jsonl")
+	now := time.Now()
+	write(t, file, fmt.Sprintf("nonsense\n{\"at\":%q,\"container\":\"old\",\"remote\":\"/a\"}\n{\"at\":%q,\"container\":\"new\",\"remote\":\"/a\"}\n",
+		now.Add(-2*journalAge).Format(time.RFC3339), now.Format(time.RFC3339)))
+	j, err := openJournal(file, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(j.earlier("old")) != 0 || len(j.earlier("new")) != 1 {
+		t.Errorf("remembered are %v", j.before)
+	}
+	if got := strings.Count(content(file), "\n"); got != 1 {
+		t.Errorf("the file has %d lines, want only the one that counts", got)
+	}
+}
+
 func TestPushDoesNotWaitForWhatIsNotRunning(t *testing.T) {
 	m := newMachine(t, false, everything...)
 	p, s := newPair(t), begin(t, m)

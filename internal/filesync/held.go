@@ -31,7 +31,7 @@ func (r *held) dead() <-chan struct{} { return r.next.dead }
 func (r *held) close() { r.next.close() }
 
 func (r *held) push(ctx context.Context, b batch) error {
-	if err := r.host.remove(ctx, b.deleted); err != nil {
+	if err := r.host.remove(ctx, b.removals()); err != nil {
 		return err
 	}
 	if len(b.tar) == 0 {

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
 
@@ -17,6 +18,7 @@ type state struct {
 	artifacts map[string]*overlay
 	workers   map[instance]*worker
 	start     func(*worker)
+	deaf      bool // the journal cannot be written, and that was told
 }
 
 // instance is one life of a container: a restart is another instance.
@@ -78,7 +80,15 @@ func (st *state) add(key instance, pod *corev1.Pod, m kube.Member) {
 		namespace: pod.Namespace, pod: pod.Name, container: m.Container, artifact: m.Artifact, image: m.Image, lazy: m.Init,
 	})
 	w.setCurrent(m.Current)
-	if ops := st.overlay(m.Artifact).since(m.Image, m.Current); len(ops) > 0 {
+	w.note = func(ops []Op) {
+		if err := st.syncer.journal.note(key.id, ops, time.Now()); err != nil && !st.deaf {
+			st.deaf = true
+			st.syncer.sink.Send(event.Note{Warn: true, Text: "what is synced cannot be remembered beyond this session: " + err.Error()})
+		}
+	}
+	ops := st.syncer.journal.earlier(key.id)
+	if ops = append(ops, st.overlay(m.Artifact).since(m.Image, m.Current)...); len(ops) > 0 {
+		w.note(ops)
 		w.replay(ops, time.Now())
 	}
 	st.workers[key] = w
@@ -143,6 +153,7 @@ func (st *state) push(artifact string, ops []Op, seq Seq, since time.Time) []cha
 			continue
 		}
 		wait := make(chan error, 1)
+		w.note(ops)
 		w.push(ops, since, wait)
 		waits = append(waits, wait)
 	}

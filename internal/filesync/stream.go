@@ -91,7 +91,7 @@ func (s *stream) dead() <-chan struct{} { return s.process.dead }
 func (s *stream) push(ctx context.Context, b batch) error {
 	stop := s.watchdog(ctx, patience(b))
 	defer stop()
-	removals, odd := split(b.deleted)
+	removals, odd := split(b.removals())
 	if len(odd) > 0 {
 		if err := s.host.remove(ctx, odd); err != nil {
 			return err

@@ -19,6 +19,7 @@ type worker struct {
 	cluster Cluster
 	sink    event.Sink
 	stop    context.CancelFunc
+	note    func([]Op)  // writes down what is about to be sent; the state's own
 	current atomic.Bool // the container runs what was rendered last
 	over    atomic.Bool // the instance has ended
 
@@ -218,10 +219,10 @@ func (w *worker) do(ctx context.Context, j *job) {
 	if err != nil {
 		w.owed, w.late = j.ops, !answered(err)
 		err = w.judge(ctx, err)
-		j.answer(err)
 		if err != nil && !errors.Is(err, errEnded) {
 			w.tell(j, b, err)
 		}
+		j.answer(err)
 		return
 	}
 	clear(w.owed)
