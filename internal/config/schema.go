@@ -46,7 +46,10 @@ func (s *schemer) object(f *field, path string, lax bool) schema {
 	properties := schema{}
 	for key, kid := range f.kids {
 		if k := kid.at(s.version); k != "" {
-			properties[key] = s.described(s.value(kid, k, join(path, key), lax), join(path, key))
+			properties[key] = s.value(kid, k, join(path, key), lax)
+			if meaning := docOf(join(path, key)).meaning; meaning != "" && kid.at(s.format.latest()) != "" {
+				properties[key].(schema)["description"] = meaning
+			}
 		}
 	}
 	o := schema{"type": nullable("object"), "properties": properties}
@@ -106,9 +109,6 @@ func (s *schemer) shared(f *field, path string) schema {
 	}
 	return schema{"$ref": "#/definitions/" + path}
 }
-
-// described adds what the documentation of a field says.
-func (s *schemer) described(value schema, path string) schema { return value }
 
 func scalar(types ...string) schema { return schema{"type": append(types, "null")} }
 
