@@ -21,46 +21,59 @@ import (
 var bulk = []string{".git", "node_modules", ".venv", "venv", "__pycache__", ".pytest_cache", ".mypy_cache"}
 
 // Build makes what an artifact needs to run here: it compiles, and stages files where the Dockerfile puts a folder together. What
-// comes back names this state of the sources, as a reference of an image does: another one is another program.
-func (t *Target) Build(ctx context.Context, a *config.Artifact, out func(line string)) (string, error) {
+// comes back names this state of the sources, as a reference of an image does (another one is another program), and the image's
+// working folder.
+func (t *Target) Build(ctx context.Context, a *config.Artifact, out func(line string)) (ref, dir string, err error) {
 	img, err := t.image(a)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	own := t.settings.service(a.Image)
-	if own.Build != "" {
-		c := Compile{Dir: img.Context, Args: shellOf(t.Host.OS, own.Build)}
-		if err := t.compile(ctx, a, c, "", out); err != nil {
-			return "", err
-		}
+	if err := t.make(ctx, a, img, out); err != nil {
+		return "", "", err
 	}
-	for _, c := range img.Compiles {
-		if own.Build != "" {
-			break
-		}
-		if err := t.compile(ctx, a, c, Program(t.State, img.Name, c), out); err != nil {
-			return "", err
-		}
-	}
-	ignore, err := tree.ReadIgnore(filepath.Join(img.Context, ".dockerignore"))
+	ignore, err := ignored(img)
 	if err != nil {
-		return "", diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
+		return "", "", diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
 	}
-	ignore = ignore.WithNames(bulk...)
 	if l := layout(img, StageDir(t.State, img.Name)); l.Staged != "" {
 		if err := stageAll(ctx, img, l.Staged, ignore); err != nil {
-			return "", diag.WithCode(diag.CodeBuild, fmt.Errorf("stage the files of image %q: %w", a.Image, err))
+			return "", "", diag.WithCode(diag.CodeBuild, fmt.Errorf("stage the files of image %q: %w", a.Image, err))
 		}
 	}
 	mark, err := t.mark(ctx, img, ignore)
 	if err != nil {
-		return "", diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
+		return "", "", diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
 	}
-	ref := a.Image + ":" + mark
+	ref = strings.TrimPrefix(a.Image, "ko://") + ":" + mark
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refs[ref] = a.Image
-	return ref, nil
+	return ref, img.Dir, nil
+}
+
+// ignored is what of the context no image is made of.
+func ignored(img Image) (*tree.Ignore, error) {
+	rules, err := tree.ReadIgnore(filepath.Join(img.Context, ".dockerignore"))
+	if err != nil {
+		return nil, err
+	}
+	return rules.WithNames(bulk...), nil
+}
+
+// make compiles: as skiff.yaml says, or what was recognised.
+func (t *Target) make(ctx context.Context, a *config.Artifact, img Image, out func(string)) error {
+	t.mu.Lock()
+	own := t.settings.service(a.Image)
+	t.mu.Unlock()
+	if own.Build != "" {
+		return t.compile(ctx, a, Compile{Dir: img.Context, Args: shellOf(t.Host.OS, own.Build)}, "", out)
+	}
+	for _, c := range img.Compiles {
+		if err := t.compile(ctx, a, c, Program(t.State, img.Name, c), out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compile runs one compile step with this machine's tools.

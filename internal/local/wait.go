@@ -102,6 +102,27 @@ func (t *Target) Delete(_ context.Context, _ []*kube.Object, _ bool) ([]kube.ID,
 	return nil, nil
 }
 
+// Member is one process that runs an artifact.
+type Member struct{ Pod, Container string }
+
+// Members are the processes that run an artifact.
+func (t *Target) Members(artifact string) []Member {
+	t.applying.Lock()
+	defer t.applying.Unlock()
+	var all []Member
+	for _, u := range t.plan.Units {
+		for _, p := range u.Processes {
+			if p.Artifact == artifact {
+				all = append(all, Member{u.Name, p.Container})
+			}
+		}
+	}
+	return all
+}
+
+// Namespace is where an object is that names none.
+func (t *Target) Namespace() string { return defaultNamespace }
+
 // Parity is the plan's findings as a table, one line each.
 func (p Plan) Parity() []string {
 	words := map[Level]string{Differs: "differs", Gap: "missing", Broken: "does not run"}
