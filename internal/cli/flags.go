@@ -28,6 +28,8 @@ type options struct {
 	modules, profiles     []string
 	profileAutoActivation bool
 	propagateProfiles     bool
+	remoteCacheDir        string
+	syncRemoteCache       string
 	kubeContext           string
 	kubeconfig            string
 	namespace             string
@@ -102,6 +104,8 @@ func configFlags() []flagDef {
 		{name: "profile", short: "p", target: func(o *options) any { return &o.profiles }, def: []string(nil), commands: withConfig, help: "activate these profiles; a - in front switches one off"},
 		{name: "profile-auto-activation", target: func(o *options) any { return &o.profileAutoActivation }, def: true, commands: withConfig, help: "activate profiles by their activation rules"},
 		{name: "propagate-profiles", target: func(o *options) any { return &o.propagateProfiles }, def: true, commands: withConfig, help: "hand profiles on to required configs"},
+		{name: "remote-cache-dir", target: func(o *options) any { return &o.remoteCacheDir }, def: "", commands: withConfig, help: "where repositories that the project requires are kept (default in the user's cache folder)"},
+		{name: "sync-remote-cache", target: func(o *options) any { return &o.syncRemoteCache }, def: "", commands: withConfig, help: "when such a repository is fetched: always, missing or never (default always, and missing where nothing is built or deployed)"},
 		{name: "kube-context", target: func(o *options) any { return &o.kubeContext }, def: "", commands: onCluster, help: "use this context of the kubeconfig"},
 		{name: "kubeconfig", target: func(o *options) any { return &o.kubeconfig }, def: "", commands: onCluster, help: "path of the kubeconfig file"},
 		{name: "namespace", short: "n", target: func(o *options) any { return &o.namespace }, def: "", commands: onCluster, help: "use this namespace"},
@@ -172,8 +176,6 @@ func pendingFlags() []flagDef {
 		def("check-cluster-node-platforms", building, "not needed: images are built for the engine's platform"),
 		def("enable-platform-node-affinity", deploying+" render", "not needed: images are built for the engine's platform"),
 		def("enable-gke-arm-node-toleration", deploying+" render", "no effect"),
-		def("remote-cache-dir", all, "no effect: remote configs are not supported yet"),
-		def("sync-remote-cache", all, "no effect: remote configs are not supported yet"),
 		def("no-prune", "dev run", "not needed: skiff deletes no images"),
 		def("no-prune-children", "dev run", "not needed: skiff deletes no images"),
 		def("iterative-status-check", deploying, "not needed: everything is waited for side by side"),

@@ -32,7 +32,7 @@ func newInspect(w World) *cobra.Command {
 // inspectCommand makes a command whose answer, or failure, is JSON on standard output.
 func inspectCommand(w World, cmd *cobra.Command, flags string, work func(context.Context, *options, []string) (any, error)) *cobra.Command {
 	format := ""
-	plainCommand(w, cmd, "filename module kubeconfig kube-context "+flags, func(ctx context.Context, o *options, args []string) error {
+	plainCommand(w, cmd, "filename module kubeconfig kube-context remote-cache-dir sync-remote-cache "+flags, func(ctx context.Context, o *options, args []string) error {
 		answer, err := work(ctx, o, args)
 		if err != nil {
 			// The answer to a script is on standard output, whatever it is; a second one for people would only disturb.
@@ -81,6 +81,7 @@ func (w World) inspectOptions(o *options) config.Options {
 	return config.Options{
 		File: o.filename, Dir: w.Dir, Stdin: w.In, Command: "inspect", Profiles: o.profiles, NoPropagateProfiles: !o.propagateProfiles,
 		Modules: o.modules, KubeContext: s.currentContext, KubeContextGiven: o.kubeContext != "", KubeNamespace: s.currentNamespace,
+		RemoteCacheDir: w.remoteCache(o), SyncRemoteCache: o.syncRemoteCache, Fetching: w.tellFetching,
 		RelativePaths: true, Getenv: w.Getenv,
 	}
 }

@@ -71,7 +71,7 @@ func newInspectJobs(w World) *cobra.Command {
 func newModifyJobs(w World) *cobra.Command {
 	output := ""
 	cmd := &cobra.Command{Use: "modify FILE", Short: "Print the effective configuration with the Jobs that a file names, as list prints them", Args: cobra.ExactArgs(1)}
-	plainCommand(w, cmd, "filename module profile propagate-profiles profile-auto-activation kubeconfig kube-context", func(ctx context.Context, o *options, args []string) error {
+	plainCommand(w, cmd, "filename module profile propagate-profiles profile-auto-activation kubeconfig kube-context remote-cache-dir sync-remote-cache", func(ctx context.Context, o *options, args []string) error {
 		data, err := readFile(w, args[0])
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func newLint(w World) *cobra.Command {
 		Use: "lint", Short: "Say what could be better in the project",
 		Long: "Tells every fault of the project file, and then what works but could be better: in the project file, in its Dockerfiles and in its\nmanifests. Findings do not change the exit code, faults do.",
 	}
-	plainCommand(w, cmd, "filename module profile profile-auto-activation propagate-profiles kube-context kubeconfig namespace", func(ctx context.Context, o *options, _ []string) error {
+	plainCommand(w, cmd, "filename module profile profile-auto-activation propagate-profiles kube-context kubeconfig namespace remote-cache-dir sync-remote-cache", func(ctx context.Context, o *options, _ []string) error {
 		if !slices.Contains([]string{"plain-text", "json"}, format) {
 			return usage("choose one of: plain-text, json", fmt.Errorf("--format=%s", format))
 		}

@@ -119,6 +119,7 @@ func (s *session) load(ctx context.Context) (*config.Project, error) {
 		File: s.filename, Dir: s.Dir, Stdin: s.In, Command: s.command, Profiles: s.profiles,
 		ProfileAutoActivation: s.profileAutoActivation, NoPropagateProfiles: !s.propagateProfiles, Modules: s.modules,
 		KubeContext: s.currentContext, KubeContextGiven: s.kubeContext != "", KubeNamespace: s.currentNamespace, Getenv: s.Getenv,
+		RemoteCacheDir: s.remoteCache(s.options), SyncRemoteCache: s.syncRemoteCache, Fetching: s.tellFetching,
 	})
 }
 
@@ -157,6 +158,7 @@ func (o *options) check(command string) error {
 		allowed     []string
 	}{
 		{"trigger", o.trigger, []string{"", "notify", "polling", "manual"}},
+		{"sync-remote-cache", o.syncRemoteCache, []string{"", "always", "missing", "never"}},
 		{"digest-source", o.digestSource, []string{"", "local", "remote", "tag", "none"}},
 		{"status-check", o.statusCheck, []string{"", "true", "false"}},
 		{"push", o.push, []string{"", "true", "false"}},

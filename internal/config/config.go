@@ -23,6 +23,9 @@ type Options struct {
 	KubeContext           func() string               // the current kube context; asked only when a profile depends on it
 	KubeContextGiven      bool                        // that context comes from --kube-context
 	KubeNamespace         func() string               // the namespace of that context; asked only for in-cluster builds
+	RemoteCacheDir        string                      // where repositories of "requires" are kept; "" refuses them
+	SyncRemoteCache       string                      // "always", "missing" or "never"; "" is always, and missing for commands that only look
+	Fetching              func(repo string)           // told before the network is asked; may be nil
 	RelativePaths         bool                        // the paths of the file itself stay as they are written
 	Getenv                func(string) (string, bool) // nil: no variable is set
 }

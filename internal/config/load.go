@@ -41,6 +41,7 @@ type loader struct {
 	seen    map[place]*visit
 	names   map[string]*Config // by metadata.name
 	faults  diag.List
+	clones  map[string]checkout // by repository and ref
 
 	incomplete bool // a file or a document could not be had: what seems to be missing may stand there
 }
@@ -50,6 +51,7 @@ type file struct {
 	name, path, dir string
 	docs            []*document
 	broken          bool // a document of it cannot be used
+	remote          bool // it comes from a repository that was fetched
 }
 
 // open parses a file, checks its documents against their versions and brings them to the latest.
@@ -128,7 +130,7 @@ func (l *loader) sameNames(f *file) {
 // compose makes a config of a document of the latest version: profiles, values, defaults, paths.
 func (l *loader) compose(d *document, f *file, active active) *Config {
 	l.apply(d, active)
-	c := &Config{File: f.path, Dir: f.dir, Index: d.index, doc: d}
+	c := &Config{File: f.path, Dir: f.dir, Index: d.index, Remote: f.remote, doc: d}
 	if err := d.root.Decode(c); err != nil {
 		d.fault(d.root, "the document cannot be read: "+strings.TrimPrefix(err.Error(), "yaml: "), "correct the value at that line")
 		return nil

@@ -95,7 +95,7 @@ func (l *loader) named(c *Config) {
 // require follows one entry of a config's "requires".
 func (l *loader) require(ctx context.Context, v *visit, index int, needed bool) {
 	c, r := v.config, v.config.Requires[index]
-	f := l.target(c, r, index)
+	f := l.target(ctx, c, r, index)
 	if f == nil {
 		return
 	}
@@ -121,39 +121,55 @@ func (l *loader) passed(r *Requirement, active []string) []string {
 }
 
 // target is the file that a requirement names, nil where it cannot be had; the reason is reported.
-func (l *loader) target(c *Config, r *Requirement, index int) *file {
-	hint := `clone it beside this project and name it with "path"`
+func (l *loader) target(ctx context.Context, c *Config, r *Requirement, index int) *file {
+	var path, dir string // dir: of the repository
+	key := "path"
 	switch {
 	case r.Git != nil:
-		return l.refuse(c, `"requires" by git is not supported yet`, hint, index, "git")
+		key = "git"
+		var fault *diag.Error
+		if dir, fault = l.repository(ctx, r.Git); fault != nil {
+			return l.refuse(c, fault.What, fault.Hint, index, key)
+		}
+		if r.Git.Path != "" && !filepath.IsLocal(filepath.FromSlash(r.Git.Path)) {
+			return l.refuse(c, fmt.Sprintf("the path %q leads out of the repository", r.Git.Path), "correct the path; it starts from the top of the repository", index, key)
+		}
+		path = fileIn(filepath.Join(dir, r.Git.Path))
 	case r.GoogleCloudStorage != nil:
-		return l.refuse(c, `"requires" by googleCloudStorage is not supported yet`, hint, index, "googleCloudStorage")
+		return l.refuse(c, `"requires" by googleCloudStorage is not supported: skiff reads no buckets`,
+			fmt.Sprintf("copy the files beside the project (gcloud storage cp -r %s .) and name them with \"path\", or keep them in git", r.GoogleCloudStorage.Source), index, "googleCloudStorage")
 	case r.GoogleCloudBuildRepoV2 != nil:
-		return l.refuse(c, `"requires" by googleCloudBuildRepoV2 is not supported yet`, hint, index, "googleCloudBuildRepoV2")
+		return l.refuse(c, `"requires" by googleCloudBuildRepoV2 is not supported: skiff does not ask Cloud Build`,
+			`name the repository itself: "git: {repo: https://…}"`, index, "googleCloudBuildRepoV2")
 	case strings.Contains(r.Path, "://"):
-		return l.refuse(c, `"requires" by URL is not supported yet`, hint, index, "path")
+		return l.refuse(c, `"requires" by URL is not supported`, `clone it beside this project and name it with "path", or name its repository with "git"`, index, key)
 	case r.Path == "":
 		return l.files[c.File]
+	default:
+		path = c.requiredPath(index)
 	}
-	path := c.requiredPath(index)
 	if f := l.files[path]; f != nil {
 		return f
 	}
 	in, err := readRequired(path)
 	var known *diag.Error
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.Git != nil:
+		return l.refuse(c, fmt.Sprintf("%s has no %s", r.Git.Repo, filepath.ToSlash(strings.TrimPrefix(path, dir+string(filepath.Separator)))), `correct "path"; it starts from the top of the repository`, index, key)
 	case errors.Is(err, fs.ErrNotExist):
-		return l.refuse(c, fmt.Sprintf("the required file %s does not exist", l.shownPath(path)), "correct the path; it starts from the folder of this file", index, "path")
+		return l.refuse(c, fmt.Sprintf("the required file %s does not exist", l.shownPath(path)), "correct the path; it starts from the folder of this file", index, key)
 	case errors.As(err, &known):
-		return l.refuse(c, known.What, known.Hint, index, "path")
+		return l.refuse(c, known.What, known.Hint, index, key)
 	case err != nil:
-		return l.refuse(c, err.Error(), "check that the file can be read", index, "path")
+		return l.refuse(c, err.Error(), "check that the file can be read", index, key)
 	}
 	if f := l.files[in.path]; f != nil {
 		return f
 	}
 	in.name = l.shownPath(in.path)
-	return l.open(in, filepath.Dir(in.path))
+	f := l.open(in, filepath.Dir(in.path))
+	f.remote = r.Git != nil || c.Remote
+	return f
 }
 
 // refuse reports why an entry of "requires" cannot be followed. What it would have brought is missing from here on.
@@ -177,8 +193,13 @@ func (c *Config) requiredPath(index int) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(base, path)
 	}
+	return fileIn(path)
+}
+
+// fileIn is the project file of a folder, or the file itself.
+func fileIn(path string) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "skaffold.yaml")
+		return filepath.Join(path, "skaffold.yaml")
 	}
 	return path
 }

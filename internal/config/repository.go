@@ -1,0 +1,205 @@
+package config
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/skiff-dev/skiff/internal/diag"
+)
+
+// checkout is a repository in the cache, or why it is not there. Each is fetched once per Load.
+type checkout struct {
+	dir string
+	err *diag.Error
+}
+
+// repository is the folder with a repository at the wanted state.
+func (l *loader) repository(ctx context.Context, g *GitSource) (string, *diag.Error) {
+	key := g.Repo + "\x00" + g.Ref
+	if c, done := l.clones[key]; done {
+		return c.dir, c.err
+	}
+	dir, err := l.fetched(ctx, g)
+	if l.clones == nil {
+		l.clones = map[string]checkout{}
+	}
+	l.clones[key] = checkout{dir, err}
+	return dir, err
+}
+
+func (l *loader) fetched(ctx context.Context, g *GitSource) (string, *diag.Error) {
+	switch {
+	case g.Repo == "":
+		return "", configError(`"requires" by git needs the address of a repository`, `add "repo: …"`)
+	case strings.HasPrefix(g.Repo, "-") || strings.HasPrefix(g.Ref, "-"):
+		return "", configError("the address and the ref of a repository cannot begin with a dash", "correct them")
+	case l.options.RemoteCacheDir == "":
+		return "", configError(`"requires" by git needs a cache folder`, "pass --remote-cache-dir")
+	}
+	sum := sha256.Sum256([]byte(g.Repo + "\x00" + g.Ref))
+	dir := filepath.Join(l.options.RemoteCacheDir, hex.EncodeToString(sum[:16]))
+	_, err := os.Stat(filepath.Join(dir, ".git"))
+	there := err == nil
+	switch policy := l.syncPolicy(); {
+	case there && (policy != "always" || g.Sync != nil && !*g.Sync):
+		return dir, nil
+	case !there && policy == "never":
+		return "", configError(fmt.Sprintf("%s is not in the cache, and --sync-remote-cache=never does not fetch it", g.Repo), "run once with --sync-remote-cache=missing")
+	}
+	if l.options.Fetching != nil {
+		l.options.Fetching(g.Repo)
+	}
+	run := &git{dir: dir}
+	if there {
+		err = run.to(ctx, l.address(g.Repo), g.Ref)
+	} else {
+		err = cloned(ctx, run, dir, l.address(g.Repo), g.Ref)
+	}
+	if err != nil {
+		return "", fetchFault(g, err, there)
+	}
+	return dir, nil
+}
+
+// syncPolicy is when a clone that is there is brought up to date. Commands that only look do not wait for the network.
+func (l *loader) syncPolicy() string {
+	if s := l.options.SyncRemoteCache; s != "" {
+		return s
+	}
+	if slices.Contains([]string{"diagnose", "inspect", "fix", "lint"}, l.options.Command) {
+		return "missing"
+	}
+	return "always"
+}
+
+// address is where git finds the repository: a folder is named from the working folder, not from the clone.
+func (l *loader) address(repo string) string {
+	if path := filepath.Join(l.options.Dir, repo); !filepath.IsAbs(repo) && !strings.Contains(repo, ":") {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return path
+		}
+	}
+	return repo
+}
+
+func fetchFault(g *GitSource, err error, there bool) *diag.Error {
+	what, hint := fmt.Sprintf("%s cannot be fetched: %v", g.Repo, err), fmt.Sprintf("try it by hand: git ls-remote %s", g.Repo)
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		hint = "install git"
+	case there:
+		hint = "use the clone of the last time with --sync-remote-cache=missing"
+	case g.Ref != "" && strings.Contains(err.Error(), g.Ref):
+		hint = fmt.Sprintf("correct the ref; the repository has: git ls-remote %s", g.Repo)
+	}
+	e := configError(what, hint)
+	e.Err = err
+	return e
+}
+
+// cloned makes the clone beside its place and moves it there at the end, so that a half one is never taken for a whole.
+func cloned(ctx context.Context, run *git, dir, repo, ref string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("make the cache: %w", err)
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), "clone-*")
+	if err != nil {
+		return fmt.Errorf("make the cache: %w", err)
+	}
+	run.dir = tmp
+	_, err = run.do(ctx, "init", "-q")
+	if err == nil {
+		_, err = run.do(ctx, "remote", "add", "origin", repo)
+	}
+	if err == nil {
+		err = run.to(ctx, repo, ref)
+	}
+	if err == nil {
+		err = os.Rename(tmp, dir)
+		if errors.Is(err, fs.ErrExist) || isClone(dir) {
+			err = nil // another skiff was faster
+		}
+	}
+	return errors.Join(err, os.RemoveAll(tmp))
+}
+
+func isClone(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, ".git"))
+	return err == nil
+}
+
+// git runs git in one folder.
+type git struct{ dir string }
+
+var isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+
+// to brings the folder to a branch, a tag or a commit of the repository; "" is master, else main, else what it is cloned to.
+func (g *git) to(ctx context.Context, repo, ref string) error {
+	if _, err := g.do(ctx, "remote", "set-url", "origin", repo); err != nil {
+		return err
+	}
+	if ref == "" {
+		heads, err := g.do(ctx, "ls-remote", "--heads", "origin", "refs/heads/master", "refs/heads/main")
+		if err != nil {
+			return err
+		}
+		switch {
+		case strings.Contains(heads, "refs/heads/master"):
+			ref = "refs/heads/master"
+		case strings.Contains(heads, "refs/heads/main"):
+			ref = "refs/heads/main"
+		default:
+			ref = "HEAD"
+		}
+	}
+	at := "FETCH_HEAD"
+	if _, err := g.do(ctx, "fetch", "-q", "--depth", "1", "origin", ref); err != nil {
+		if !isCommit.MatchString(ref) {
+			return err
+		}
+		// A server need not hand out single commits: then all of the history is fetched, and the commit looked up in it.
+		args := []string{"fetch", "-q", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"}
+		if _, shallow := os.Stat(filepath.Join(g.dir, ".git", "shallow")); shallow == nil {
+			args = slices.Insert(args, 2, "--unshallow")
+		}
+		if _, err := g.do(ctx, args...); err != nil {
+			return err
+		}
+		at = ref
+	}
+	_, err := g.do(ctx, "reset", "-q", "--hard", at)
+	return err
+}
+
+// do runs one command of git and is its output.
+func (g *git) do(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = g.dir
+	// A hook of git that runs skiff names its own repository in the environment. Nobody is there to answer a question.
+	cmd.Env = append(slices.DeleteFunc(cmd.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}, name)
+	}), "GIT_TERMINAL_PROMPT=0")
+	out, err := cmd.Output()
+	if err == nil {
+		return string(out), nil
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if text := strings.TrimSpace(string(exit.Stderr)); text != "" {
+			lines := strings.Split(text, "\n")
+			return "", errors.New(strings.TrimPrefix(lines[len(lines)-1], "fatal: "))
+		}
+	}
+	return "", fmt.Errorf("git %s: %w", args[0], err)
+}
