@@ -33,9 +33,16 @@ func (p *planner) command(d *draft, c *container) {
 	if strings.HasPrefix(args[0], filepath.Join(p.State, "bin")+string(filepath.Separator)) {
 		return // it is compiled before it is run
 	}
-	if _, err := p.Host.Look(args[0], c.layout.Dir, c.process.Env); err != nil {
-		hint := "install " + args[0] + ", or say in skiff.yaml how it runs here: local: {services: {" + c.Name + ": {command: …}}}"
-		p.find(Broken, d, c, "program", hint, "%q is not on this machine", args[0])
+	program := args[0]
+	if words, simple := commands(c.own.Command); simple && len(words) == 1 && len(words[0]) > 0 {
+		program = words[0][0] // the shell is there; what it is to start may not be
+	}
+	if _, err := p.Host.Look(program, c.layout.Dir, c.process.Env); err != nil {
+		hint := "install " + program + ", or say in skiff.yaml how it runs here: local: {services: {" + c.Name + ": {command: …}}}"
+		if d.external {
+			hint = "install " + program + ", or say in skiff.yaml where one runs: local: {external: {" + c.Name + ": {address: HOST:PORT}}}"
+		}
+		p.find(Broken, d, c, "program", hint, "%q is not on this machine", program)
 	}
 }
 

@@ -55,15 +55,16 @@ func decoded(text string) string {
 func (p *planner) environment(d *draft, c *container) {
 	env := vars(p.Host.Env)
 	maps.Copy(env, vars(c.image.Env))
+	links := map[string]string{}
 	if d.pod.EnableServiceLinks == nil || *d.pod.EnableServiceLinks {
-		maps.Copy(env, p.links())
+		links = p.links()
 	}
 	set := map[string]string{} // by the container; only these may be named as $(NAME)
 	for _, from := range c.EnvFrom {
 		p.envFrom(d, c, from, set)
 	}
 	for _, v := range c.Env {
-		if value, ok := p.envValue(d, c, v, set, env); ok {
+		if value, ok := p.envValue(d, c, v, set, links); ok {
 			set[v.Name] = value
 		}
 	}
@@ -82,10 +83,17 @@ func (p *planner) environment(d *draft, c *container) {
 	if path := p.tools(c); path != "" {
 		env["PATH"] = path + string(filepath.ListSeparator) + env["PATH"]
 	}
-	c.process.Env = nil
+	maps.DeleteFunc(links, func(name, _ string) bool { _, own := env[name]; return own })
+	c.process.Env, c.process.Links = list(env), list(links)
+}
+
+// list is an environment in a stable order.
+func list(env map[string]string) []string {
+	var all []string
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		c.process.Env = append(c.process.Env, name+"="+env[name])
+		all = append(all, name+"="+env[name])
 	}
+	return all
 }
 
 // tools is the folders of the project's own programs, which come before the machine's: a virtual environment, installed node modules.

@@ -18,10 +18,10 @@ import (
 func (p *planner) externals() {
 	for _, name := range slices.Sorted(maps.Keys(p.Settings.External)) {
 		e := p.Settings.External[name]
-		if e.Command == "" {
+		if e.Command == "" || !p.asked(name) {
 			continue
 		}
-		d := &draft{object: &kube.Object{}, unit: Unit{Object: "external/" + name, Name: name, Namespace: defaultNamespace}}
+		d := &draft{external: true, object: &kube.Object{}, unit: Unit{Object: "external/" + name, Name: name, Namespace: defaultNamespace}}
 		c := &container{where: d.unit.Object, moved: map[int]int{}}
 		c.Name = name
 		c.own = Service{Command: e.Command, Env: e.Env}
@@ -34,6 +34,14 @@ func (p *planner) externals() {
 		d.containers = []*container{c}
 		p.drafts = append(p.drafts, d)
 	}
+}
+
+// asked says whether the manifests use a server of this name.
+func (p *planner) asked(name string) bool {
+	return slices.ContainsFunc(p.Objects, func(o *kube.Object) bool {
+		return (o.GetKind() == "Service" || kube.PodSpec(o) != nil) && o.GetName() == name ||
+			slices.ContainsFunc(kube.Containers(o), func(c kube.Container) bool { return c.Name == name || imageName(c.Image) == name })
+	})
 }
 
 // externalPort is where an external server listens: as it is said, or as the container that it stands for.

@@ -37,6 +37,7 @@ type Process struct {
 	Args      []string
 	Dir       string
 	Env       []string // sorted
+	Links     []string // the variables by which it knows the Services; as in a pod, they are those of its start
 	Ports     []Port
 	Restart   proc.Policy
 	Limit     int // of restarts; 0: none

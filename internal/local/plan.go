@@ -47,6 +47,7 @@ type draft struct {
 	notes      map[string]string // annotations
 	containers []*container
 	broken     bool
+	external   bool // a server that the project does not build; without it the rest still runs
 }
 
 // container is one container of a draft.
@@ -89,6 +90,9 @@ func (p *planner) find(level Level, d *draft, c *container, topic, hint, format 
 	}
 	if level == Broken {
 		d.broken = true
+		if d.external {
+			f.Level = Gap
+		}
 	}
 	p.plan.Findings = append(p.plan.Findings, f)
 }

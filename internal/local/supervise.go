@@ -116,6 +116,12 @@ func (p Plan) broken(object string) bool {
 	})
 }
 
+// same says whether a process needs no new start to be the other.
+func (p Process) same(other Process) bool {
+	p.Links, other.Links = nil, nil
+	return reflect.DeepEqual(p, other)
+}
+
 // sameFrame says whether the unit's processes can be replaced one by one.
 func (u *unitRun) sameFrame(next Unit) bool {
 	a, b := u.unit, next
@@ -169,7 +175,7 @@ func (u *unitRun) note(format string, args ...any) {
 }
 
 func (u *unitRun) command(p Process) proc.Command {
-	return proc.Command{Args: p.Args, Dir: p.Dir, Env: p.Env, Grace: p.Grace, Hosts: u.target.hostsFile()}
+	return proc.Command{Args: p.Args, Dir: p.Dir, Env: slices.Concat(p.Links, p.Env), Grace: p.Grace, Hosts: u.target.hostsFile()}
 }
 
 func (u *unitRun) log(p Process) func(proc.Line) {
@@ -183,7 +189,7 @@ func (u *unitRun) stopChanged(next Unit) {
 	var stops sync.WaitGroup
 	var keep []Process
 	for _, p := range u.unit.Processes {
-		if slices.ContainsFunc(next.Processes, func(n Process) bool { return reflect.DeepEqual(n, p) }) {
+		if slices.ContainsFunc(next.Processes, func(n Process) bool { return n.same(p) }) {
 			keep = append(keep, p)
 			continue
 		}
@@ -210,7 +216,9 @@ func (u *unitRun) startMissing(ctx context.Context, next Unit) (began bool, err 
 		u.mu.Unlock()
 		k, err := u.target.begin(ctx, func(ctx context.Context) { u.keep(ctx, p) })
 		if err != nil {
+			u.mu.Lock()
 			u.unit.Processes = u.unit.Processes[:len(u.unit.Processes)-1]
+			u.mu.Unlock()
 			return began, err
 		}
 		u.procs[p.Container] = k
