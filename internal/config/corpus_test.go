@@ -52,7 +52,17 @@ func TestRealFilesGiveTheConfigurationThatSkaffoldGives(t *testing.T) {
 }
 
 // corpus is the folder with the files: SKIFF_CORPUS, or a folder shared/corpus beside this module.
-func corpus(t *testing.T) string {
+func corpus(t testing.TB) string {
+	t.Helper()
+	if dir := findCorpus(t); dir != "" {
+		return dir
+	}
+	t.Skip("no corpus of real files here; set SKIFF_CORPUS to a folder that has one")
+	return ""
+}
+
+// findCorpus is corpus, or "" where there is none.
+func findCorpus(t testing.TB) string {
 	t.Helper()
 	if dir := os.Getenv("SKIFF_CORPUS"); dir != "" {
 		return dir
@@ -70,11 +80,10 @@ func corpus(t *testing.T) string {
 			return found
 		}
 	}
-	t.Skip("no corpus of real files here; set SKIFF_CORPUS to a folder that has one")
 	return ""
 }
 
-func verdicts(t *testing.T, root string) []map[string]string {
+func verdicts(t testing.TB, root string) []map[string]string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, "verdicts.tsv"))
 	if err != nil {
