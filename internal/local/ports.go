@@ -268,7 +268,7 @@ func (r reach) at() (host string, port int) {
 // rewrite puts addresses that answer in the place of Services that do not answer under their own name and port.
 func (p *planner) rewrite(text string) string {
 	for _, r := range p.reach {
-		named := p.Host.Hosts && r.host == loopback // the name itself leads to this machine
+		named := p.Host.Hosts && (r.proxied || r.host == loopback) // the name itself leads to this machine
 		if named && (r.proxied || r.port == r.local) {
 			continue
 		}
