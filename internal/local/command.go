@@ -24,8 +24,9 @@ func (p *planner) command(d *draft, c *container) {
 	}
 	env := vars(c.process.Env)
 	for i, arg := range args {
-		args[i] = c.layout.Text(p.rewrite(c.renumberArg(references(arg, env))))
+		args[i] = p.rewrite(c.renumberArg(references(arg, env)))
 	}
+	args = c.layout.Args(args)
 	if c.own.Command == "" {
 		args[0] = p.program(c, args[0])
 	}

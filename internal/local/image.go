@@ -140,6 +140,9 @@ func (l *Layout) add(image, host string) {
 	slices.SortStableFunc(l.maps, func(a, b mapping) int { return len(b.image) - len(a.image) })
 }
 
+// blanks keeps a path one word of a shell.
+var blanks = strings.NewReplacer(" ", `\ `, "'", `\'`, "(", `\(`, ")", `\)`, "&", `\&`, ";", `\;`)
+
 // Host is where a path of the image is here.
 func (l *Layout) Host(image string) (string, bool) {
 	for _, m := range l.maps {
@@ -151,12 +154,31 @@ func (l *Layout) Host(image string) (string, bool) {
 }
 
 // Text maps every absolute path of the image that stands in a text: alone, after "=", or in a list.
-func (l *Layout) Text(s string) string {
+func (l *Layout) Text(s string) string { return l.text(s, false) }
+
+// Args maps a command. In the script of a shell, a path with a blank stays one word.
+func (l *Layout) Args(args []string) []string {
+	mapped := make([]string, len(args))
+	for i, arg := range args {
+		script := i > 0 && strings.HasPrefix(args[i-1], "-") && strings.HasSuffix(args[i-1], "c") && strings.HasSuffix(path.Base(args[0]), "sh")
+		mapped[i] = l.text(arg, script)
+	}
+	return mapped
+}
+
+func (l *Layout) text(s string, script bool) string {
 	if !strings.Contains(s, "/") {
 		return s
 	}
 	var out strings.Builder
+	quote := byte(0)
 	for i := 0; i < len(s); {
+		switch {
+		case quote == 0 && (s[i] == '\'' || s[i] == '"'):
+			quote = s[i]
+		case s[i] == quote:
+			quote = 0
+		}
 		if s[i] != '/' || i > 0 && !strings.ContainsRune("=:,;'\" \t\n(", rune(s[i-1])) || strings.HasPrefix(s[i:], "//") {
 			out.WriteByte(s[i])
 			i++
@@ -166,6 +188,9 @@ func (l *Layout) Text(s string) string {
 		host, _ := l.Host(s[i:end])
 		if strings.HasSuffix(s[i:end], "/") && !strings.HasSuffix(host, "/") {
 			host += "/"
+		}
+		if script && quote == 0 {
+			host = blanks.Replace(host)
 		}
 		out.WriteString(host)
 		i = end

@@ -53,8 +53,9 @@ func (p *planner) probe(d *draft, c *container, from *corev1.Probe) *Probe {
 		probe.Kind = "exec"
 		env := vars(c.process.Env)
 		for _, arg := range from.Exec.Command {
-			probe.Args = append(probe.Args, c.layout.Text(p.rewrite(c.renumberArg(references(arg, env)))))
+			probe.Args = append(probe.Args, p.rewrite(c.renumberArg(references(arg, env))))
 		}
+		probe.Args = c.layout.Args(probe.Args)
 		probe.Args[0] = p.program(c, probe.Args[0])
 		if _, err := p.Host.Look(probe.Args[0], c.layout.Dir, c.process.Env); err != nil {
 			p.find(Gap, d, c, "probe", "", "the probe %q is left out: the program is not on this machine", probe.Args[0])
