@@ -119,7 +119,7 @@ func (s *session) load(ctx context.Context) (*config.Project, error) {
 		File: s.filename, Dir: s.Dir, Stdin: s.In, Command: s.command, Profiles: s.profiles,
 		ProfileAutoActivation: s.profileAutoActivation, NoPropagateProfiles: !s.propagateProfiles, Modules: s.modules,
 		KubeContext: s.currentContext, KubeContextGiven: s.kubeContext != "", KubeNamespace: s.currentNamespace, Getenv: s.Getenv,
-		RemoteCacheDir: s.remoteCache(s.options), SyncRemoteCache: s.syncRemoteCache, Fetching: s.tellFetching,
+		Fetch: s.clones(s.options, s.command).fetch,
 	})
 }
 

@@ -3,6 +3,7 @@ package config
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 
@@ -12,22 +13,20 @@ import (
 
 // Options says which file to load and what decides about its profiles. The zero value loads ./skaffold.yaml.
 type Options struct {
-	File                  string                      // -f: a path, "-" for Stdin; "" is skaffold.yaml, else skaffold.yml
-	Dir                   string                      // the working folder, absolute
-	Stdin                 io.Reader                   // what -f - reads
-	Command               string                      // "dev", "build", …: profiles can be activated by it
-	Profiles              []string                    // -p, in order; "-x" switches x off
-	ProfileAutoActivation bool                        // profiles may activate themselves
-	NoPropagateProfiles   bool                        // --propagate-profiles=false: required configs do not see -p
-	Modules               []string                    // -m: only these and what they require
-	KubeContext           func() string               // the current kube context; asked only when a profile depends on it
-	KubeContextGiven      bool                        // that context comes from --kube-context
-	KubeNamespace         func() string               // the namespace of that context; asked only for in-cluster builds
-	RemoteCacheDir        string                      // where repositories of "requires" are kept; "" refuses them
-	SyncRemoteCache       string                      // "always", "missing" or "never"; "" is always, and missing for commands that only look
-	Fetching              func(repo string)           // told before the network is asked; may be nil
-	RelativePaths         bool                        // the paths of the file itself stay as they are written
-	Getenv                func(string) (string, bool) // nil: no variable is set
+	File                  string                                                          // -f: a path, "-" for Stdin; "" is skaffold.yaml, else skaffold.yml
+	Dir                   string                                                          // the working folder, absolute
+	Stdin                 io.Reader                                                       // what -f - reads
+	Command               string                                                          // "dev", "build", …: profiles can be activated by it
+	Profiles              []string                                                        // -p, in order; "-x" switches x off
+	ProfileAutoActivation bool                                                            // profiles may activate themselves
+	NoPropagateProfiles   bool                                                            // --propagate-profiles=false: required configs do not see -p
+	Modules               []string                                                        // -m: only these and what they require
+	KubeContext           func() string                                                   // the current kube context; asked only when a profile depends on it
+	KubeContextGiven      bool                                                            // that context comes from --kube-context
+	KubeNamespace         func() string                                                   // the namespace of that context; asked only for in-cluster builds
+	Fetch                 func(ctx context.Context, g *GitSource) (dir string, err error) // gets a repository that a config requires; nil refuses it
+	RelativePaths         bool                                                            // the paths of the file itself stay as they are written
+	Getenv                func(string) (string, bool)                                     // nil: no variable is set
 }
 
 // Project is everything that a command works on: the configs of the file, ready for use.
@@ -50,9 +49,7 @@ func (p *Project) Artifacts() []*Artifact {
 
 // YAML is the effective configuration as `diagnose --yaml-only` prints it.
 func (p *Project) YAML() ([]byte, error) {
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
+	var all []any
 	for _, c := range p.Configs {
 		shown := *c
 		if c.implied.rawYaml {
@@ -62,12 +59,26 @@ func (p *Project) YAML() ([]byte, error) {
 			shown.Deploy.Kubectl = nil
 		}
 		shown.Requires, shown.Profiles = nil, nil
-		if err := e.Encode(&shown); err != nil {
-			return nil, fmt.Errorf("write %s: %w", c.File, err)
+		all = append(all, &shown)
+	}
+	return encode(false, all...)
+}
+
+// encode is the documents of a stream; compact writes the dashes of a list below the first letter of its key.
+func encode(compact bool, documents ...any) ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if compact {
+		e.CompactSeqIndent()
+	}
+	for _, d := range documents {
+		if err := e.Encode(d); err != nil {
+			return nil, fmt.Errorf("write the document: %w", err)
 		}
 	}
 	if err := e.Close(); err != nil {
-		return nil, fmt.Errorf("write %s: %w", p.File, err)
+		return nil, fmt.Errorf("write the document: %w", err)
 	}
 	return b.Bytes(), nil
 }

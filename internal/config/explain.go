@@ -101,8 +101,6 @@ func unknownField(f *field, path, step string) error {
 	hint := "it has: " + strings.Join(keys, ", ")
 	if best := nearest(step, keys); best != "" {
 		hint = fmt.Sprintf("did you mean %q?", join(strings.ReplaceAll(path, "[]", ""), best))
-	} else if len(keys) == 0 {
-		hint = "it has no fields"
 	}
 	return configError(fmt.Sprintf("%s has no field %q", where, step), hint)
 }
@@ -207,33 +205,4 @@ func keysOf(f *field, t reflect.Type) []string {
 		return keys
 	}
 	return sortedKeys(f.kids)
-}
-
-// Fields is every field of the latest version, each with what it holds; customTemplate does not hold itself again, and
-// profiles do not repeat the blocks of the file.
-func Fields() ([]*Field, error) {
-	root, err := Explain("")
-	if err != nil {
-		return nil, err
-	}
-	return root.Fields, deepen(root.Fields)
-}
-
-func deepen(fields []*Field) error {
-	for _, f := range fields {
-		path := strings.ReplaceAll(f.Path, "[]", "")
-		key := last(path)
-		if strings.Contains(path, "components.customTemplate") || strings.HasPrefix(path, "profiles.") && theFormat().root.kids["profiles"].kids[key].at(theFormat().latest()) == isPipeline {
-			continue
-		}
-		whole, err := Explain(path)
-		if err != nil {
-			return err
-		}
-		f.Fields = whole.Fields
-		if err := deepen(f.Fields); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -48,19 +47,16 @@ func Fix(o Options, version string) (*Fixed, error) {
 	return fixed, err
 }
 
+// wanted is the version that the user names, "" for the latest.
 func (l *loader) wanted(version string) (int, error) {
 	if version == "" {
-		return l.format.latest(), nil
+		version = Latest()
 	}
-	name := strings.TrimPrefix(version, prefix)
-	if to, ok := l.format.order[name]; ok {
-		return to, nil
+	to, hint := l.versionOf(prefix + strings.TrimPrefix(version, prefix))
+	if hint != "" {
+		return 0, configError(fmt.Sprintf("apiVersion %q is not known", short(version)), hint)
 	}
-	hint := "skiff schema list names all of them"
-	if best := nearest(name, newestFirst(l.format.versions)); best != "" {
-		hint = fmt.Sprintf("did you mean %q?", prefix+best)
-	}
-	return 0, configError(fmt.Sprintf("apiVersion %q is not known", short(version)), hint)
+	return to, nil
 }
 
 // fix upgrades the documents, checks the result as far as the file alone tells, and writes it down.
@@ -82,7 +78,7 @@ func (l *loader) fix(fixed *Fixed, docs []*document, to int) (err error) {
 			(&checker{doc: &document{source: d.source, root: d.root}, format: l.format, version: to}).checkRoot()
 			nodes[i] = d.root
 		} else if nodes[i] = d.canonical(); nodes[i] != nil {
-			v.configs = append(v.configs, l.sample(d, fixed.File))
+			v.configs = append(v.configs, l.compose(d, &file{path: fixed.File, dir: filepath.Dir(fixed.File)}, active{}))
 		}
 		faults = append(faults, d.faults...)
 		before.rescue(nodes[i])
@@ -99,19 +95,6 @@ func (l *loader) fix(fixed *Fixed, docs []*document, to int) (err error) {
 	}
 	fixed.New, err = written(nodes)
 	return err
-}
-
-// sample is the config that a document stands for without any profile, for the rules.
-func (l *loader) sample(d *document, path string) *Config {
-	c := &Config{File: path, Dir: filepath.Dir(path), Index: d.index, doc: d}
-	if err := d.root.Decode(c); err != nil {
-		return c // canonical has reported it
-	}
-	l.defaults(c)
-	for _, a := range c.Build.Artifacts {
-		a.Config = c
-	}
-	return c
 }
 
 // canonical is the document of the latest version with the values that the format has for it, in the user's order.
@@ -184,23 +167,12 @@ func withComments(n, from *yaml.Node) *yaml.Node {
 
 // written is the text of documents.
 func written(nodes []*yaml.Node) ([]byte, error) {
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if compact(nodes) {
-		e.CompactSeqIndent()
-	}
-	for _, n := range nodes {
-		head, foot := n.HeadComment, n.FootComment
+	documents := make([]any, len(nodes))
+	for i, n := range nodes {
+		documents[i] = &yaml.Node{Kind: yaml.DocumentNode, HeadComment: n.HeadComment, FootComment: n.FootComment, Content: []*yaml.Node{n}}
 		n.HeadComment, n.FootComment = "", ""
-		if err := e.Encode(&yaml.Node{Kind: yaml.DocumentNode, HeadComment: head, FootComment: foot, Content: []*yaml.Node{n}}); err != nil {
-			return nil, fmt.Errorf("write the document: %w", err)
-		}
 	}
-	if err := e.Close(); err != nil {
-		return nil, fmt.Errorf("write the document: %w", err)
-	}
-	return b.Bytes(), nil
+	return encode(compact(nodes), documents...)
 }
 
 // compact tells whether the user writes the dashes of a list below the first letter of its key.

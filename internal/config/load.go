@@ -18,7 +18,7 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 	if err != nil {
 		return nil, asList(err)
 	}
-	l := &loader{options: o, format: theFormat(), files: map[string]*file{}, seen: map[place]*visit{}, names: map[string]*Config{}}
+	l := &loader{options: o, format: theFormat(), files: map[string]*file{}, seen: map[place]*visit{}, names: map[string]*Config{}, clones: map[string]func() (string, error){}}
 	l.project = &Project{File: in.path, Dir: o.Dir}
 	root := l.open(in, o.Dir)
 	l.visit(ctx, root, request{profiles: o.Profiles, needed: len(o.Modules) == 0})
@@ -41,7 +41,7 @@ type loader struct {
 	seen    map[place]*visit
 	names   map[string]*Config // by metadata.name
 	faults  diag.List
-	clones  map[string]checkout // by repository and ref
+	clones  map[string]func() (string, error) // the folder of a repository, by its address and ref
 
 	incomplete bool // a file or a document could not be had: what seems to be missing may stand there
 }
@@ -94,25 +94,27 @@ func (l *loader) identify(d *document) {
 		d.refuse(d.root, "apiVersion is missing", `write "apiVersion: `+Latest()+`" as the first line`)
 		return
 	}
-	name, ok := strings.CutPrefix(n.Value, prefix)
-	version, known := l.format.order[name]
-	if ok && known {
-		d.version = version
-		return
+	version, hint := l.versionOf(n.Value)
+	if d.version = version; hint != "" {
+		d.refuse(n, fmt.Sprintf("apiVersion %q is not known", short(n.Value)), hint)
 	}
-	hint := `the latest is "` + Latest() + `"`
-	if _, known := l.format.order[n.Value]; known {
-		hint = fmt.Sprintf("write %q", prefix+n.Value)
-	} else if best := nearest(name, newestFirst(l.format.versions)); best != "" {
-		hint = fmt.Sprintf("did you mean %q? the latest is %q", prefix+best, Latest())
-	}
-	d.refuse(n, fmt.Sprintf("apiVersion %q is not known", short(n.Value)), hint)
 }
 
-func newestFirst(versions []string) []string {
-	versions = slices.Clone(versions)
-	slices.Reverse(versions)
-	return versions
+// versionOf is the position of an apiVersion, or a hint where there is no such version.
+func (l *loader) versionOf(text string) (version int, hint string) {
+	name, ok := strings.CutPrefix(text, prefix)
+	if version, known := l.format.order[name]; ok && known {
+		return version, ""
+	}
+	if _, known := l.format.order[text]; known {
+		return 0, fmt.Sprintf("write %q", prefix+text)
+	}
+	newest := slices.Clone(l.format.versions)
+	slices.Reverse(newest)
+	if best := nearest(name, newest); best != "" {
+		return 0, fmt.Sprintf("did you mean %q? the latest is %q", prefix+best, Latest())
+	}
+	return 0, fmt.Sprintf(`the latest is "%s"; skiff schema list names all of them`, Latest())
 }
 
 // sameNames refuses two documents of a file with one name: "requires" could not tell them apart.

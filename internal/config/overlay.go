@@ -62,21 +62,13 @@ func (d *document) replace(base, over *yaml.Node, key string) {
 	base.Content = append(base.Content, &k, d.clone(get(over, key)))
 }
 
-// groups is the blocks of which one at most counts, in the order in which they win.
-func groups(t reflect.Type) []string {
-	switch t {
-	case reflect.TypeFor[BuildConfig]():
-		return []string{"local", "googleCloudBuild", "cluster"}
-	case reflect.TypeFor[TagPolicy]():
-		return []string{"gitCommit", "sha256", "envTemplate", "dateTime", "customTemplate", "inputDigest"}
-	}
-	return nil
-}
-
 // chooseOne replaces the member of a group that the base has by the first one that the profile has. It is the keys
 // that are dealt with.
 func (d *document) chooseOne(t reflect.Type, base, over *yaml.Node) []string {
-	group := groups(t)
+	if t != reflect.TypeFor[BuildConfig]() && t != reflect.TypeFor[TagPolicy]() {
+		return nil
+	}
+	group := shapes()[t.Name()].oneOf
 	for _, key := range group {
 		if isNull(get(over, key)) {
 			continue

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/skiff-dev/skiff/internal/diag"
 )
@@ -127,8 +128,9 @@ func (l *loader) target(ctx context.Context, c *Config, r *Requirement, index in
 	switch {
 	case r.Git != nil:
 		key = "git"
-		var fault *diag.Error
-		if dir, fault = l.repository(ctx, r.Git); fault != nil {
+		var err error
+		if dir, err = l.repository(ctx, r.Git); err != nil {
+			fault := diag.All(err)[0]
 			return l.refuse(c, fault.What, fault.Hint, index, key)
 		}
 		if r.Git.Path != "" && !filepath.IsLocal(filepath.FromSlash(r.Git.Path)) {
@@ -228,4 +230,19 @@ func (l *loader) noModule() *diag.Error {
 		}
 	}
 	return configError(what, "choose from: "+strings.Join(names, ", "))
+}
+
+// repository is the folder with a fetched repository. Each is fetched once.
+func (l *loader) repository(ctx context.Context, g *GitSource) (string, error) {
+	switch {
+	case g.Repo == "":
+		return "", configError(`"requires" by git needs the address of a repository`, `add "repo: …"`)
+	case l.options.Fetch == nil:
+		return "", configError(`"requires" by git is not supported here`, `clone it beside this project and name it with "path"`)
+	}
+	key := g.Repo + "\x00" + g.Ref
+	if l.clones[key] == nil {
+		l.clones[key] = sync.OnceValues(func() (string, error) { return l.options.Fetch(ctx, g) })
+	}
+	return l.clones[key]()
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,42 +66,29 @@ func (f *SettingsFile) root() *yaml.Node { return f.doc.Content[0] }
 // For is what holds for a kube context: the last entry whose kube-context matches, and below it the global values; lists
 // are joined.
 func (f *SettingsFile) For(kubeContext string) (Settings, error) {
-	var s, global Settings
+	all := mapping(nil)
+	lay := func(block *yaml.Node) {
+		for i := 0; block != nil && i+1 < len(block.Content); i += 2 {
+			switch have := get(all, block.Content[i].Value); {
+			case isNull(have):
+				set(all, block.Content[i].Value, clone(block.Content[i+1]))
+			case have.Kind == yaml.SequenceNode:
+				have.Content = append(have.Content, items(block.Content[i+1])...)
+			}
+		}
+	}
 	for _, entry := range slices.Backward(items(get(f.root(), "kubeContexts"))) {
 		if matches(value(get(entry, "kube-context")), kubeContext) {
-			if err := f.decode(entry, &s); err != nil {
-				return Settings{}, err
-			}
+			lay(entry)
 			break
 		}
 	}
-	if n := get(f.root(), "global"); !isNull(n) {
-		if err := f.decode(n, &global); err != nil {
-			return Settings{}, err
-		}
+	lay(get(f.root(), "global"))
+	var s Settings
+	if err := all.Decode(&s); err != nil {
+		return Settings{}, diag.Errorf("correct the value, or remove its line", "%s: %s", f.path, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	for _, text := range []struct{ to, from *string }{{&s.DefaultRepo, &global.DefaultRepo}, {&s.DebugHelpersRegistry, &global.DebugHelpersRegistry}} {
-		if *text.to == "" {
-			*text.to = *text.from
-		}
-	}
-	for _, truth := range []struct{ to, from **bool }{
-		{&s.MultiLevelRepo, &global.MultiLevelRepo}, {&s.LocalCluster, &global.LocalCluster},
-		{&s.KindDisableLoad, &global.KindDisableLoad}, {&s.K3dDisableLoad, &global.K3dDisableLoad},
-	} {
-		if *truth.to == nil {
-			*truth.to = *truth.from
-		}
-	}
-	s.InsecureRegistries = append(s.InsecureRegistries, global.InsecureRegistries...)
 	return s, nil
-}
-
-func (f *SettingsFile) decode(n *yaml.Node, s *Settings) error {
-	if err := n.Decode(s); err != nil {
-		return diag.Errorf("correct the value, or remove its line", "%s: %s", f.path, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	return nil
 }
 
 // Set gives a key a value for a kube context, "" for the global ones. A list gets the value added, and is emptied by "".
@@ -198,7 +184,11 @@ func (f *SettingsFile) entry(kubeContext string, make bool) *yaml.Node {
 
 // YAML is what the file holds for a kube context, "" for the global values; nothing where it holds nothing.
 func (f *SettingsFile) YAML(kubeContext string) ([]byte, error) {
-	return encoded(f.entry(kubeContext, false))
+	n := f.entry(kubeContext, false)
+	if isNull(n) {
+		return nil, nil
+	}
+	return encode(false, n)
 }
 
 // All is the whole file.
@@ -206,25 +196,12 @@ func (f *SettingsFile) All() ([]byte, error) {
 	if len(f.root().Content) == 0 {
 		return nil, nil
 	}
-	return encoded(&f.doc)
-}
-
-func encoded(n *yaml.Node) ([]byte, error) {
-	if isNull(n) {
-		return nil, nil
-	}
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := e.Encode(n); err != nil {
-		return nil, fmt.Errorf("write the settings: %w", err)
-	}
-	return b.Bytes(), e.Close()
+	return encode(false, &f.doc)
 }
 
 // Save writes the file in one step, so that no reader sees half of it.
 func (f *SettingsFile) Save() error {
-	data, err := encoded(&f.doc)
+	data, err := encode(false, &f.doc)
 	if err != nil {
 		return err
 	}

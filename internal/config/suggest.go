@@ -19,7 +19,7 @@ func (c *checker) unknown(key *yaml.Node, parent *field, path string) {
 		first, final := kid.ages[0].first, kid.ages[len(kid.ages)-1].last
 		if first > c.version {
 			since := prefix + c.format.versions[first]
-			c.doc.fault(key, fmt.Sprintf("field %q %s came with %s; this file is %s", key.Value, place, since, here), fmt.Sprintf(`set "apiVersion: %s" or newer`, since))
+			c.doc.fault(key, fmt.Sprintf("field %q %s came with %s; this file is %s", key.Value, place, since, here), fmt.Sprintf(`set "apiVersion: %s" or newer; skiff fix --overwrite does so for a file without the field`, since))
 			return
 		}
 		what := fmt.Sprintf("field %q %s went away after %s; this file is %s", key.Value, place, prefix+c.format.versions[final], here)

@@ -66,97 +66,30 @@ func (t Templates) functions() texttemplate.FuncMap {
 	return all
 }
 
+// templated are the fields that Skaffold's format marks as templates.
+const templated = `build.artifacts.docker.buildArgs build.artifacts.ko.env build.artifacts.ko.flags build.artifacts.ko.labels build.artifacts.ko.ldflags
+build.tagPolicy.envTemplate.template build.tagPolicy.customTemplate.components.envTemplate.template manifests.kustomize.paths
+deploy.kubectl.defaultNamespace portForward.resourceName portForward.namespace`
+
+// templatedRelease are those of a release of helm.
+const templatedRelease = "name chartPath namespace version valuesFiles setValues setValueTemplates"
+
 // Fill fills in the templates of every field that Skaffold's format marks as one, as `diagnose --enable-templating` shows
 // them. A text that needs a variable which only a build knows stays as it is.
 func (c *Config) Fill(t Templates) error {
-	f := filler{Templates: t}
-	for _, a := range c.Build.Artifacts {
-		f.artifact(a)
+	fields := strings.Fields(templated)
+	for _, field := range strings.Fields(templatedRelease) {
+		fields = append(fields, "manifests.helm.releases."+field, "deploy.helm.releases."+field)
 	}
-	f.tagPolicy(c.Build.TagPolicy)
-	if k := c.Manifests.Kustomize; k != nil {
-		f.texts(k.Paths)
-	}
-	if h := c.Manifests.Helm; h != nil {
-		f.releases(h.Releases)
-	}
-	if h := c.Deploy.Helm; h != nil {
-		f.releases(h.Releases)
-	}
-	if k := c.Deploy.Kubectl; k != nil && k.DefaultNamespace != nil {
-		f.text(k.DefaultNamespace)
-	}
-	for _, p := range c.PortForward {
-		f.text(&p.ResourceName)
-		f.text(&p.Namespace)
-	}
-	return errors.Join(f.errs...)
-}
-
-// filler is one Fill at work.
-type filler struct {
-	Templates
-	errs []error
-}
-
-func (f *filler) text(s *string) {
-	out, err := f.Templates.Fill(*s, nil)
-	switch {
-	case err != nil:
-		f.errs = append(f.errs, err)
-	case !strings.Contains(out, unset):
-		*s = out
-	}
-}
-
-func (f *filler) texts(list []string) {
-	for i := range list {
-		f.text(&list[i])
-	}
-}
-
-func (f *filler) values(m map[string]string) {
-	for key, value := range m {
-		f.text(&value)
-		m[key] = value
-	}
-}
-
-func (f *filler) artifact(a *Artifact) {
-	if d := a.Docker; d != nil {
-		for _, value := range d.BuildArgs {
-			if value != nil {
-				f.text(value)
+	var errs []error
+	for _, field := range fields {
+		rewrite(c, field, func(text string) string {
+			out, err := t.Fill(text, nil)
+			if errs = append(errs, err); err != nil || strings.Contains(out, unset) {
+				return text
 			}
-		}
+			return out
+		})
 	}
-	if k := a.Ko; k != nil {
-		f.texts(k.Env)
-		f.texts(k.Flags)
-		f.texts(k.Ldflags)
-		f.values(k.Labels)
-	}
-}
-
-func (f *filler) tagPolicy(p TagPolicy) {
-	if p.EnvTemplate != nil {
-		f.text(&p.EnvTemplate.Template)
-	}
-	if p.CustomTemplate != nil {
-		for _, c := range p.CustomTemplate.Components {
-			f.tagPolicy(c.TagPolicy)
-		}
-	}
-}
-
-func (f *filler) releases(releases []*HelmRelease) {
-	for _, r := range releases {
-		f.text(&r.Name)
-		f.text(&r.ChartPath)
-		f.text(&r.Namespace)
-		f.text(&r.Version)
-		f.texts(r.ValuesFiles)
-		f.values(r.SetValues)
-		f.values(r.SetValueTemplates)
-	}
+	return errors.Join(errs...)
 }

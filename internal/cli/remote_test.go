@@ -1,7 +1,8 @@
-package config
+package cli
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/skiff-dev/skiff/internal/config"
 )
 
 // origin is a repository on this machine that tests clone from.
@@ -61,18 +64,16 @@ func (o *origin) commit(image string) string {
 }
 
 // images loads a project that requires the repository and names its images, or the fault.
-func (o *origin) images(cache, source string, change func(*Options)) string {
+func (o *origin) images(cache, source, command, policy string) string {
 	o.t.Helper()
 	dir := o.t.TempDir()
 	text := "apiVersion: skaffold/v4beta14\nkind: Config\nrequires:\n- git: {repo: \"" + o.dir + "\"" + source + "}\n"
 	if err := os.WriteFile(filepath.Join(dir, "skaffold.yaml"), []byte(text), 0o600); err != nil {
 		o.t.Fatal(err)
 	}
-	options := Options{Dir: dir, Command: "dev", RemoteCacheDir: cache}
-	if change != nil {
-		change(&options)
-	}
-	p, err := Load(context.Background(), options)
+	w := World{Dir: dir, State: o.t.TempDir(), Err: io.Discard}
+	c := w.clones(&options{remoteCacheDir: cache, syncRemoteCache: policy}, command)
+	p, err := config.Load(context.Background(), config.Options{Dir: dir, Command: "dev", Fetch: c.fetch})
 	if err != nil {
 		return err.Error()
 	}
@@ -111,7 +112,7 @@ func TestConfigsComeFromGitAtTheWantedState(t *testing.T) {
 		{", ref: nope", "skaffold.yaml:4:3: " + o.dir + " cannot be fetched: couldn't find remote ref nope"},
 		{", ref: --upload-pack=x", "skaffold.yaml:4:3: the address and the ref of a repository cannot begin with a dash"},
 	} {
-		if diff := cmp.Diff(tt.want, o.images(cache, tt.source, nil)); diff != "" {
+		if diff := cmp.Diff(tt.want, o.images(cache, tt.source, "dev", "")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.source, diff)
 		}
 	}
@@ -119,35 +120,33 @@ func TestConfigsComeFromGitAtTheWantedState(t *testing.T) {
 
 func TestCloneIsBroughtUpToDateAsThePolicySays(t *testing.T) {
 	o, cache := newOrigin(t), t.TempDir()
-	if got := o.images(cache, "", func(o *Options) { o.SyncRemoteCache = "never" }); !strings.Contains(got, "is not in the cache") {
+	if got := o.images(cache, "", "dev", "never"); !strings.Contains(got, "is not in the cache") {
 		t.Errorf("never, without a clone: %s", got)
 	}
-	if got := o.images(cache, "", nil); got != "first-sub first" {
+	if got := o.images(cache, "", "dev", ""); got != "first-sub first" {
 		t.Fatal(got)
 	}
 	o.commit("second")
 	for _, tt := range []struct {
-		name, source string
-		change       func(*Options)
-		want         string
+		source, command, policy, want string
 	}{
-		{"missing", "", func(o *Options) { o.SyncRemoteCache = "missing" }, "first-sub first"},
-		{"never", "", func(o *Options) { o.SyncRemoteCache = "never" }, "first-sub first"},
-		{"diagnose", "", func(o *Options) { o.Command = "diagnose" }, "first-sub first"},
-		{"sync: false", ", sync: false", nil, "first-sub first"},
-		{"always", "", nil, "second-sub second"},
+		{"", "dev", "missing", "first-sub first"},
+		{"", "dev", "never", "first-sub first"},
+		{"", "diagnose", "", "first-sub first"},
+		{", sync: false", "dev", "", "first-sub first"},
+		{"", "dev", "", "second-sub second"},
 	} {
-		if got := o.images(cache, tt.source, tt.change); got != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		if got := o.images(cache, tt.source, tt.command, tt.policy); got != tt.want {
+			t.Errorf("%+v: got %s", tt, got)
 		}
 	}
 	if err := os.RemoveAll(o.dir); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.images(cache, "", nil); !strings.Contains(got, "cannot be fetched") {
+	if got := o.images(cache, "", "dev", ""); !strings.Contains(got, "cannot be fetched") {
 		t.Errorf("the repository is gone: %s", got)
 	}
-	if got := o.images(cache, "", func(o *Options) { o.SyncRemoteCache = "missing" }); got != "second-sub second" {
+	if got := o.images(cache, "", "dev", "missing"); got != "second-sub second" {
 		t.Errorf("the repository is gone, missing: %s", got)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "clone-*")); len(left) > 0 {
