@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func newConfigSet(w World) *cobra.Command {
 		if err := file.Set(place, f.key(args[0]), args[1]); err != nil {
 			return err
 		}
-		if err := file.Save(); err != nil {
+		if err := f.save(w, file); err != nil {
 			return err
 		}
 		fmt.Fprintln(w.Out, f.told("set", args[0]+" to "+args[1], place))
@@ -63,7 +64,7 @@ func newConfigUnset(w World) *cobra.Command {
 		if err := file.Unset(place, f.key(args[0])); err != nil {
 			return err
 		}
-		if err := file.Save(); err != nil {
+		if err := f.save(w, file); err != nil {
 			return err
 		}
 		fmt.Fprintln(w.Out, f.told("unset", args[0], place))
@@ -107,6 +108,30 @@ func (f *settingsFlags) path(w World) string {
 		return ""
 	}
 	return filepath.Join(w.Home, ".skaffold", "config")
+}
+
+// save writes the file in one step, so that no reader sees half of it.
+func (f *settingsFlags) save(w World, file *config.SettingsFile) error {
+	data, err := file.All()
+	if err != nil {
+		return err
+	}
+	path := f.path(w)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("save the settings: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "config-*")
+	if err != nil {
+		return fmt.Errorf("save the settings: %w", err)
+	}
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("save the settings: %w", err), os.Remove(tmp.Name()))
+	}
+	return nil
 }
 
 // place is the kube context that the command is about.

@@ -136,14 +136,10 @@ func (l *loader) defaultCluster(c *ClusterBuild) {
 	fill(&c.PullSecretMountPath, "/secret")
 	if c.PullSecretPath != "" {
 		c.PullSecretPath = l.home(c.PullSecretPath)
-		if c.PullSecretName == "" {
-			c.PullSecretName = "kaniko-secret" + suffix(c.RandomPullSecret)
-		}
+		fill(&c.PullSecretName, "kaniko-secret"+suffix(c.RandomPullSecret))
 	}
 	if d := c.DockerConfig; d != nil {
-		if d.SecretName == "" {
-			d.SecretName = "docker-cfg" + suffix(c.RandomDockerConfigSecret)
-		}
+		fill(&d.SecretName, "docker-cfg"+suffix(c.RandomDockerConfigSecret))
 		d.Path = l.home(d.Path)
 	}
 }

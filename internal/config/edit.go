@@ -52,6 +52,7 @@ func edited(path string, wanted map[place]bool, change func(*Config) (bool, erro
 	if err != nil {
 		return nil, err
 	}
+	in.data = marked(in.data)
 	before, _ := parse(in)
 	l := &loader{format: theFormat(), files: map[string]*file{}, project: &Project{}}
 	nodes, any := make([]*yaml.Node, len(before)), false

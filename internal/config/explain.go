@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed" // docs.txt
 	"fmt"
 	"reflect"
@@ -94,15 +95,11 @@ func Explain(path string) (*Field, error) {
 
 func unknownField(f *field, path, step string) error {
 	keys := sortedKeys(f.kids)
-	where := "the project file"
-	if path != "" {
-		where = path
-	}
 	hint := "it has: " + strings.Join(keys, ", ")
 	if best := nearest(step, keys); best != "" {
 		hint = fmt.Sprintf("did you mean %q?", join(strings.ReplaceAll(path, "[]", ""), best))
 	}
-	return configError(fmt.Sprintf("%s has no field %q", where, step), hint)
+	return configError(fmt.Sprintf("%s has no field %q", cmp.Or(path, "the project file"), step), hint)
 }
 
 // explained is a field without what it holds. parent is the type of the block around it, plain its path for docs.txt.
@@ -158,51 +155,41 @@ func typeWords(k kind) string {
 	return "block"
 }
 
-// typeOf is the Go type of the block that a key of a type holds, nil where it holds none.
-func typeOf(t reflect.Type, key string) reflect.Type {
-	if t == nil {
-		return nil
-	}
-	for i := range t.NumField() {
+// yamlFields calls fn for every key of a block's Go type.
+func yamlFields(t reflect.Type, fn func(key string, t reflect.Type)) {
+	for i := 0; t != nil && i < t.NumField(); i++ {
 		f := t.Field(i)
-		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if options == "inline" {
-			if found := typeOf(f.Type, key); found != nil {
-				return found
-			}
-		}
-		if name != key {
-			continue
-		}
-		found := f.Type
-		for found.Kind() == reflect.Pointer || found.Kind() == reflect.Slice {
-			found = found.Elem()
-		}
-		if found.Kind() == reflect.Struct {
-			return found
+		if key, options, _ := strings.Cut(f.Tag.Get("yaml"), ","); options == "inline" {
+			yamlFields(f.Type, fn)
+		} else if key != "-" && key != "" {
+			fn(key, f.Type)
 		}
 	}
-	return nil
+}
+
+// typeOf is the Go type of the block that a key of a type holds, nil where it holds none.
+func typeOf(t reflect.Type, key string) (found reflect.Type) {
+	yamlFields(t, func(k string, t reflect.Type) {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if k == key && t.Kind() == reflect.Struct {
+			found = t
+		}
+	})
+	return found
 }
 
 // keysOf is the fields of the latest version that a block holds, in the order of its type; those of an older block by name.
 func keysOf(f *field, t reflect.Type) []string {
+	if t == nil {
+		return sortedKeys(f.kids)
+	}
 	var keys []string
-	latest := theFormat().latest()
-	var add func(t reflect.Type)
-	add = func(t reflect.Type) {
-		for i := range t.NumField() {
-			name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-			if options == "inline" {
-				add(t.Field(i).Type)
-			} else if f.kids[name].at(latest) != "" {
-				keys = append(keys, name)
-			}
+	yamlFields(t, func(key string, _ reflect.Type) {
+		if f.kids[key].at(theFormat().latest()) != "" {
+			keys = append(keys, key)
 		}
-	}
-	if t != nil {
-		add(t)
-		return keys
-	}
-	return sortedKeys(f.kids)
+	})
+	return keys
 }

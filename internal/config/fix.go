@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,8 @@ func Fix(o Options, version string) (*Fixed, error) {
 	if err != nil {
 		return nil, err
 	}
+	fixed := &Fixed{File: in.path, Old: in.data}
+	in.data = marked(in.data)
 	docs, faults := parse(in)
 	for _, d := range docs {
 		if !d.useless {
@@ -42,17 +45,13 @@ func Fix(o Options, version string) (*Fixed, error) {
 	if len(faults) > 0 {
 		return nil, unique(faults)
 	}
-	fixed := &Fixed{File: in.path, Old: in.data}
 	err = l.fix(fixed, docs, to)
 	return fixed, err
 }
 
 // wanted is the version that the user names, "" for the latest.
 func (l *loader) wanted(version string) (int, error) {
-	if version == "" {
-		version = Latest()
-	}
-	to, hint := l.versionOf(prefix + strings.TrimPrefix(version, prefix))
+	to, hint := l.versionOf(prefix + strings.TrimPrefix(cmp.Or(version, Latest()), prefix))
 	if hint != "" {
 		return 0, configError(fmt.Sprintf("apiVersion %q is not known", short(version)), hint)
 	}
@@ -172,7 +171,8 @@ func written(nodes []*yaml.Node) ([]byte, error) {
 		documents[i] = &yaml.Node{Kind: yaml.DocumentNode, HeadComment: n.HeadComment, FootComment: n.FootComment, Content: []*yaml.Node{n}}
 		n.HeadComment, n.FootComment = "", ""
 	}
-	return encode(compact(nodes), documents...)
+	text, err := encode(compact(nodes), documents...)
+	return unmarked(text), err
 }
 
 // compact tells whether the user writes the dashes of a list below the first letter of its key.

@@ -13,10 +13,7 @@ import (
 // patch runs one patch of a profile on the whole document. It points at values as they are written: defaults are not
 // there yet.
 func (d *document) patch(p *yaml.Node, profile string) {
-	path, op := get(p, "path"), value(get(p, "op"))
-	if op == "" {
-		op = "replace"
-	}
+	path, op := get(p, "path"), cmp.Or(value(get(p, "op")), "replace")
 	if err := d.runPatch(p, op, value(path)); err != "" {
 		at := path
 		if at == nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -36,10 +37,7 @@ func read(o Options) (input, error) {
 		}
 		return input{"stdin", "-", data}, sized("stdin", data)
 	}
-	name := o.File
-	if name == "" {
-		name = "skaffold.yaml"
-	}
+	name := cmp.Or(o.File, "skaffold.yaml")
 	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
 		return input{}, configError(name+" is not read: loading from a URL is not supported yet", fmt.Sprintf("pipe it in: curl -fsS %s | skiff … -f -", name))
 	}

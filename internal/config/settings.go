@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,28 +196,4 @@ func (f *SettingsFile) All() ([]byte, error) {
 		return nil, nil
 	}
 	return encode(false, &f.doc)
-}
-
-// Save writes the file in one step, so that no reader sees half of it.
-func (f *SettingsFile) Save() error {
-	data, err := encode(false, &f.doc)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(f.path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("save the settings: %w", err)
-	}
-	tmp, err := os.CreateTemp(dir, "config-*")
-	if err != nil {
-		return fmt.Errorf("save the settings: %w", err)
-	}
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), f.path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("save the settings: %w", err), os.Remove(tmp.Name()))
-	}
-	return nil
 }

@@ -77,10 +77,7 @@ func TestSettingsAreChangedAndTheRestOfTheFileStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Save(); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(f.path)
+	got, err := f.All()
 	if err != nil {
 		t.Fatal(err)
 	}

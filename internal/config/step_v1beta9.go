@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -67,8 +68,5 @@ func shorten(dest, strip string) (string, string) {
 	if !ok || head != "" && !strings.HasSuffix(head, "/") {
 		return dest, strip
 	}
-	if head == "" {
-		head = "."
-	}
-	return head, ""
+	return cmp.Or(head, "."), ""
 }

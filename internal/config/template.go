@@ -44,15 +44,6 @@ func (t Templates) Fill(text string, extra map[string]string) (string, error) {
 	return out.String(), nil
 }
 
-// FillAll is Fill, but a variable that is not set is an error.
-func (t Templates) FillAll(text string, extra map[string]string) (string, error) {
-	out, err := t.Fill(text, extra)
-	if err == nil && strings.Contains(out, unset) {
-		return "", fmt.Errorf("template %q names a variable that is not set", text)
-	}
-	return out, err
-}
-
 // functions are sprig's, without those that reach outside of the template, and cmd.
 func (t Templates) functions() texttemplate.FuncMap {
 	all := texttemplate.FuncMap(sprig.TxtFuncMap())
