@@ -13,6 +13,7 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
 
@@ -77,7 +78,7 @@ func failureOf(err error) failure {
 
 // inspectOptions is how a project is loaded to be asked about: as written, without profiles that switch themselves on.
 func (w World) inspectOptions(o *options) config.Options {
-	s := &session{World: w, options: o, command: "inspect"}
+	s := &session{World: w, options: o, command: "inspect", bus: &event.Bus{}}
 	return config.Options{
 		File: o.filename, Dir: w.Dir, Stdin: w.In, Command: "inspect", Profiles: o.profiles, NoPropagateProfiles: !o.propagateProfiles,
 		Modules: o.modules, KubeContext: s.currentContext, KubeContextGiven: o.kubeContext != "", KubeNamespace: s.currentNamespace,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
 
@@ -58,7 +59,7 @@ func newLint(w World) *cobra.Command {
 		if !slices.Contains([]string{"plain-text", "json"}, format) {
 			return usage("choose one of: plain-text, json", fmt.Errorf("--format=%s", format))
 		}
-		s := &session{World: w, options: o, command: "lint"}
+		s := &session{World: w, options: o, command: "lint", bus: &event.Bus{}}
 		project, err := s.load(ctx)
 		if err != nil && format == "json" {
 			return tellJSON(w.Out, err)
