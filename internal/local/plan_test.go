@@ -204,7 +204,7 @@ func TestServices(t *testing.T) {
 		proxies []Proxy
 	}{
 		{"with an address of its own the name and the port are the Service's", func(h *Host) { h.LowPorts = true },
-			"http://api/x,api:80,api.default.svc:80,http://api2/", "api", "127.77.0.2", []Proxy{{"127.77.0.2:80", "127.0.0.1:8080"}}},
+			"http://api/x,api:80,api.default.svc:80,http://api2/", "api", ownAddress("/state", 1), []Proxy{{ownAddress("/state", 1) + ":80", "127.0.0.1:8080"}}},
 		{"where a low port may not be opened, the port is put in", func(*Host) {},
 			"http://api:8080/x,api:8080,api.default.svc:8080,http://api2/", "api", "127.0.0.1", nil},
 		{"where there is no hosts file, the address is put in", func(h *Host) { h.Hosts = false },

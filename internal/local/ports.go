@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net"
 	"slices"
@@ -153,7 +154,7 @@ func (p *planner) routes() {
 		}
 		route := Route{Service: o.GetName(), Names: namesOf(o), Address: loopback}
 		if p.canProxy(targets) {
-			route.Address = fmt.Sprintf("127.77.%d.%d", next/250, next%250+1)
+			route.Address = ownAddress(p.State, next)
 			next++
 			for i, t := range targets {
 				targets[i].proxied = true
@@ -166,6 +167,14 @@ func (p *planner) routes() {
 		}
 		p.plan.Routes = append(p.plan.Routes, route)
 	}
+}
+
+// ownAddress is the nth address of a project. Projects that run side by side have different ones, and each keeps its own.
+func ownAddress(state string, n int) string {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(state))
+	h := sum.Sum32()
+	return fmt.Sprintf("127.%d.%d.%d", 64+h%128, (h>>8)%256, n%254+1)
 }
 
 func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
