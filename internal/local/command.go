@@ -3,7 +3,6 @@ package local
 import (
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -155,6 +154,3 @@ func (p *planner) recipe(d *draft, c *container) {
 		p.plan.Findings = append(p.plan.Findings, f)
 	}
 }
-
-// ThisHost fills in what the running program knows of its machine.
-func ThisHost() Host { return Host{OS: runtime.GOOS, Arch: runtime.GOARCH} }
