@@ -1,0 +1,74 @@
+package local
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func read(t *testing.T, text string, args map[string]string, files ...string) Image {
+	t.Helper()
+	content := map[string]string{"/src/go.mod": "module example.com/tool\n", "/src/main.go": "", "/src/cmd/web/main.go": "", "/src/www/a": "", "/src/app.py": ""}
+	for _, f := range files {
+		content["/src/"+f] = ""
+	}
+	given := map[string]*string{}
+	for k, v := range args {
+		given[k] = &v
+	}
+	img, err := ReadImage(Recipe{Name: "web", Context: "/src", File: "Dockerfile", Data: []byte(text), Args: given}, machine(nil, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func TestWhatADockerfileSays(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		args       map[string]string
+		want       Image
+	}{
+		{"the exec form, variables and folders", "ARG V=3\nFROM python:$V\nARG W=a\nENV X=$W Y=${X:-none}\nENV Z=\"$X b\"\nWORKDIR /app\nWORKDIR sub\nUSER 10\nENTRYPOINT [\"python\"]\nCMD [\"a.py\"]\n", map[string]string{"W": "given"},
+			Image{Base: "python:3", Dir: "/app/sub", Env: []string{"X=given", "Y=none", "Z=given b"}, User: "10", Entrypoint: []string{"python"}, Cmd: []string{"a.py"}}},
+		{"the shell form", "FROM a\nCMD exec run $X\n", nil, Image{Base: "a", Dir: "/", Cmd: []string{"/bin/sh", "-c", "exec run $X"}}},
+		{"a shell of its own", "FROM a\nSHELL [\"/bin/bash\", \"-ec\"]\nCMD run\n", nil, Image{Base: "a", Dir: "/", Cmd: []string{"/bin/bash", "-ec", "run"}}},
+		{"a stage on a stage; its entrypoint drops the command", "FROM a AS base\nENV X=1\nWORKDIR /w\nCMD [\"c\"]\nFROM base\nENTRYPOINT [\"e\"]\n", nil,
+			Image{Base: "a", Dir: "/w", Env: []string{"X=1"}, Entrypoint: []string{"e"}}},
+		{"copies", "FROM a\nWORKDIR /app\nCOPY app.py .\nCOPY app.py main.go lib/\nCOPY www /srv\nCOPY *.py x/\nADD https://x/y z\nSTOPSIGNAL SIGINT\n", nil,
+			Image{Base: "a", Dir: "/app", Signal: "SIGINT", Copies: []Copy{
+				{Src: "app.py", Dest: "/app/app.py"}, {Src: "app.py", Dest: "/app/lib/app.py"}, {Src: "main.go", Dest: "/app/lib/main.go"},
+				{Src: "www", Dest: "/srv", Dir: true}, {Src: "*.py", Dest: "/app/x", Wild: true},
+			}, Findings: []Finding{{Level: Gap, Topic: "files", Text: "Dockerfile:7: https://x/y is not fetched"}}}},
+		{"a Go program of an earlier stage", "FROM golang AS b\nARG CMD\nWORKDIR /s\nCOPY go.mod ./\nRUN go mod download\nCOPY . .\nRUN --mount=type=cache,target=/c CGO_ENABLED=0 GOOS=linux go build -a -ldflags '-s -w' -o /out/ ./cmd/$CMD && touch /x\nFROM scratch\nCOPY --from=b /out/web /\nCOPY --from=b /s/www /www\nCMD [\"/web\"]\n", map[string]string{"CMD": "web"},
+			Image{Base: "scratch", Dir: "/", Cmd: []string{"/web"}, Copies: []Copy{{Src: "www", Dest: "/www", Dir: true}},
+				Compiles: []Compile{{Dir: "/src", Args: []string{"go", "build", "-ldflags=-s -w"}, Env: []string{"CGO_ENABLED=0"}, Output: "/web", Package: "./cmd/web", Line: 7}}}},
+		{"a Go program of the same stage, by its module's name", "FROM golang\nWORKDIR /s\nCOPY *.go go.mod ./\nRUN go build\nCMD [\"./tool\"]\n", nil,
+			Image{Base: "golang", Dir: "/s", Cmd: []string{"./tool"}, Copies: []Copy{{Src: "*.go", Dest: "/s", Wild: true}, {Src: "go.mod", Dest: "/s/go.mod"}},
+				Compiles: []Compile{{Dir: "/src", Args: []string{"go", "build"}, Output: "/s/tool", Package: ".", Line: 4}}}},
+		{"what is installed and what is not run", "FROM python\nRUN apt-get update && apt-get install -y --no-install-recommends gcc git\nRUN pip install -r requirements.txt\nRUN ./configure --fast\n", nil,
+			Image{Base: "python", Dir: "/", Needs: []Need{
+				{Kind: "system", Names: []string{"gcc", "git"}, Install: "install gcc, git", Text: "apt-get install -y --no-install-recommends gcc git", Line: 2},
+				{Kind: "python", Names: []string{"-r", "requirements.txt"}, Install: "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt", Text: "pip install -r requirements.txt", Line: 3},
+			}, Findings: []Finding{{Topic: "RUN", Text: "Dockerfile:4: not run here: ./configure --fast"}}}},
+		{"what a step of another stage makes", "FROM node AS b\nCOPY . /s\nRUN make\nFROM nginx\nCOPY --from=b /dist /usr/share\nCOPY --from=other /x /x\n", nil,
+			Image{Base: "nginx", Dir: "/", Findings: []Finding{
+				{Level: Gap, Topic: "files", Text: `Dockerfile:5: /dist is made by a step of stage "b" that is not run here`, Hint: "say in skiff.yaml how it is made: local: {services: {web: {build: …}}}"},
+				{Level: Gap, Topic: "files", Text: "Dockerfile:6: /x of the image other is not there"},
+			}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.want.Name, tt.want.Context = "web", "/src"
+			if diff := cmp.Diff(tt.want, read(t, tt.text, tt.args)); diff != "" {
+				t.Errorf("image (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheTargetStage(t *testing.T) {
+	img, err := ReadImage(Recipe{Name: "web", Context: "/src", Data: []byte("FROM a AS dev\nCMD [\"d\"]\nFROM b\nCMD [\"p\"]\n"), Target: "dev"}, machine(nil, nil))
+	if err != nil || img.Base != "a" || img.Cmd[0] != "d" {
+		t.Errorf("%+v, %v", img, err)
+	}
+}
