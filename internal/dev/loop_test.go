@@ -94,7 +94,7 @@ func (b *bench) project(cluster *kube.Cluster, deployer *deploy.Deployer, bus *e
 	return &Project{
 		Dir: b.dir, Files: []string{b.path("skaffold.yaml")}, Artifacts: []*config.Artifact{a},
 		Line: &pipeline.Line{
-			Project: p, Cluster: cluster, Deployer: deployer, Sink: bus, Render: render.Options{Sources: []render.Source{source}},
+			Project: p, Place: pipeline.Cluster{Deployer: deployer, Kube: cluster, Sink: bus}, Sink: bus, Render: render.Options{Sources: []render.Source{source}},
 			Names:  func(context.Context, []*config.Artifact) ([]string, error) { return []string{"registry/web:1"}, nil },
 			Images: image.Set{Builders: func(*config.Artifact) (image.Builder, error) { return b.builder, nil }},
 		},

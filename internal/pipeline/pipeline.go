@@ -30,19 +30,47 @@ type Built = image.Result
 // Watch says which paths the manifests are made from.
 type Watch = render.Watch
 
+// Place is where the project runs: a cluster, or this machine.
+type Place interface {
+	// Namespace is where an object goes that names none.
+	Namespace() string
+	// Apply makes what runs equal to the objects, and returns those that changed.
+	Apply(ctx context.Context, objects []*kube.Object) ([]*kube.Object, error)
+	// Wait returns when the objects run, or says why they do not.
+	Wait(ctx context.Context, objects []*kube.Object) error
+	// Delete takes the objects away.
+	Delete(ctx context.Context, objects []*kube.Object, dryRun bool) ([]kube.ID, error)
+	// Cleanup takes away what this session created, and nothing else.
+	Cleanup(ctx context.Context) error
+}
+
+// Cluster is a Kubernetes cluster as a Place.
+type Cluster struct {
+	*deploy.Deployer
+	Kube   *kube.Cluster
+	Status status.Options
+	Sink   event.Sink
+}
+
+// Namespace is that of the session.
+func (c Cluster) Namespace() string { return c.Kube.Namespace }
+
+// Wait watches the objects until they run.
+func (c Cluster) Wait(ctx context.Context, objects []*kube.Object) error {
+	return status.Wait(ctx, c.Kube, objects, c.Status, c.Sink)
+}
+
 // Line is the stages of one project, wired. Its methods are called by one pass at a time.
 type Line struct {
 	Project *config.Project
-	Cluster *kube.Cluster // nil: nothing is deployed
 	// Names are registry/name:tag of images that are to be made, in the order of the artifacts.
 	Names    func(ctx context.Context, artifacts []*config.Artifact) ([]string, error)
 	Images   image.Set
 	Push     bool
 	Platform string
 	Render   render.Options
-	Deployer *deploy.Deployer
+	Place    Place
 	Check    bool // wait until everything runs
-	Status   status.Options
 	Sink     event.Sink
 
 	built   map[string]Built         // by artifact: what was made or found so far
@@ -185,7 +213,7 @@ func (l *Line) Selection(objects []*kube.Object) *kube.Selection {
 // Deploy makes the cluster hold the objects. Wait then waits for those that changed.
 func (l *Line) Deploy(ctx context.Context, objects []*kube.Object) error {
 	return l.stage(event.Deploy, "", func() error {
-		changed, err := l.Deployer.Apply(ctx, objects)
+		changed, err := l.Place.Apply(ctx, objects)
 		l.keepUnready(objects, changed)
 		return diag.WithCode(diag.CodeDeploy, err)
 	})
@@ -209,7 +237,7 @@ func (l *Line) keepUnready(objects, changed []*kube.Object) {
 func (l *Line) id(o *kube.Object) kube.ID {
 	id := o.ID()
 	if id.Namespace == "" {
-		id.Namespace = l.Cluster.Namespace
+		id.Namespace = l.Place.Namespace()
 	}
 	return id
 }
@@ -223,7 +251,7 @@ func (l *Line) Wait(ctx context.Context) error {
 		return strings.Compare(a.ID().String(), b.ID().String())
 	})
 	err := l.stage(event.Status, "", func() error {
-		return diag.WithCode(diag.CodeReady, status.Wait(ctx, l.Cluster, objects, l.Status, l.Sink))
+		return diag.WithCode(diag.CodeReady, l.Place.Wait(ctx, objects))
 	})
 	if err == nil {
 		l.unready = nil
@@ -233,5 +261,5 @@ func (l *Line) Wait(ctx context.Context) error {
 
 // Cleanup deletes what the session created, and nothing else.
 func (l *Line) Cleanup(ctx context.Context) error {
-	return l.stage(event.Cleanup, "", func() error { return l.Deployer.Cleanup(ctx) })
+	return l.stage(event.Cleanup, "", func() error { return l.Place.Cleanup(ctx) })
 }

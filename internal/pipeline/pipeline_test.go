@@ -107,7 +107,7 @@ func line(t *testing.T) *setup {
 		}
 	})
 	s.line = &pipeline.Line{
-		Project: &config.Project{Configs: []*config.Config{c}}, Cluster: cluster, Sink: sink,
+		Project: &config.Project{Configs: []*config.Config{c}}, Sink: sink,
 		Names: func(_ context.Context, artifacts []*config.Artifact) ([]string, error) {
 			var refs []string
 			for _, a := range artifacts {
@@ -115,9 +115,9 @@ func line(t *testing.T) *setup {
 			}
 			return refs, nil
 		},
-		Images:   image.Set{Builders: func(*config.Artifact) (image.Builder, error) { return s.builder, nil }},
-		Render:   render.Options{Sources: []render.Source{s.source}},
-		Deployer: deploy.New(cluster, deploy.Options{Project: "test"}, event.Discard),
+		Images: image.Set{Builders: func(*config.Artifact) (image.Builder, error) { return s.builder, nil }},
+		Render: render.Options{Sources: []render.Source{s.source}},
+		Place:  pipeline.Cluster{Deployer: deploy.New(cluster, deploy.Options{Project: "test"}, event.Discard), Kube: cluster, Sink: sink},
 	}
 	return s
 }
@@ -238,8 +238,10 @@ func TestABrokenManifestDeploysNothing(t *testing.T) {
 func TestAWaitThatWasCutShortIsTakenUpByTheNextPass(t *testing.T) {
 	s := line(t)
 	s.line.Check = true
-	s.line.Status.Settle = -1
-	s.line.Status.Deadline = 100 * time.Millisecond
+	place := s.line.Place.(pipeline.Cluster)
+	place.Status.Settle = -1
+	place.Status.Deadline = 100 * time.Millisecond
+	s.line.Place = place
 	first := s.line.Start(pipeline.Request{Build: s.artifacts()})
 	first.StopWait()
 	if result, err := first.Run(t.Context()); err != nil || !result.Deployed {
