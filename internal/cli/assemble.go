@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +25,9 @@ import (
 	builders "github.com/skiff-dev/skiff/internal/image/all"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/local"
 	"github.com/skiff-dev/skiff/internal/pipeline"
+	"github.com/skiff-dev/skiff/internal/proc"
 	"github.com/skiff-dev/skiff/internal/render"
 	sources "github.com/skiff-dev/skiff/internal/render/all"
 	"github.com/skiff-dev/skiff/internal/status"
@@ -34,6 +38,7 @@ import (
 // rooms is what lives as long as the session: connections and what was learned over them.
 type rooms struct {
 	project  *config.Project
+	settings config.Settings // of the user, for the cluster's context
 	cluster  *kube.Cluster
 	registry string // where images go when the user names no place: what the cluster announces
 	engine   *engine.Engine
@@ -43,6 +48,9 @@ type rooms struct {
 	deployer *deploy.Deployer
 
 	forwarder *forward.Forwarder // nil: nothing is forwarded
+
+	local *local.Target // nil: the project runs in the cluster
+	guard *proc.Guard   // of local
 }
 
 // defaultDeadline is how long the status check waits when the project does not say, as Skaffold does.
@@ -56,8 +64,8 @@ func (s *session) kubeOptions(namespace string) kube.Options {
 	}
 }
 
-// connect finds the cluster, asks whether it answers, and tells where the project runs.
-func (s *session) connect(ctx context.Context) error {
+// connectCluster finds the cluster, asks whether it answers, and tells where the project runs.
+func (s *session) connectCluster(ctx context.Context) error {
 	if err := s.find(); err != nil {
 		return err
 	}
@@ -102,10 +110,37 @@ func (s *session) find() error {
 	}
 	cluster, err := kube.Connect(o)
 	if err != nil {
-		return err
+		return errors.Join(err, s.readSettings(""))
 	}
 	s.cluster = cluster
+	return s.readSettings(cluster.Context)
+}
+
+// readSettings takes what the user has set once for all projects; a flag wins over it.
+func (s *session) readSettings(context string) error {
+	file := settingsPath(s.World)
+	if file == "" {
+		return nil
+	}
+	open, err := config.OpenSettings(file)
+	if err != nil {
+		return diag.WithCode(diag.CodeConfig, err)
+	}
+	if s.settings, err = open.For(context); err != nil {
+		return diag.WithCode(diag.CodeConfig, err)
+	}
+	if s.defaultRepo == "" {
+		s.defaultRepo = s.settings.DefaultRepo
+	}
 	return nil
+}
+
+// isLocal is whether the cluster is on this machine and sees the engine's images: as the user has set it, or by its name.
+func (s *session) isLocal() bool {
+	if set := s.settings.LocalCluster; set != nil {
+		return *set
+	}
+	return s.cluster != nil && s.cluster.IsLocal()
 }
 
 // why says how the context was chosen, and how to take another.
@@ -137,7 +172,7 @@ func (s *session) pushes() bool {
 			return *l.Push
 		}
 	}
-	return s.registry != "" || s.cluster == nil || !s.cluster.IsLocal()
+	return s.registry != "" || !s.isLocal()
 }
 
 // open makes what builds need, once for the session. Nothing is sent anywhere.
@@ -172,10 +207,11 @@ func (s *session) close() {
 	if s.engine != nil {
 		_ = s.engine.Close()
 	}
+	_ = s.guard.Close()
 }
 
 func (s *session) insecureRegistries() []string {
-	all := s.insecure
+	all := slices.Concat(s.insecure, s.settings.InsecureRegistries)
 	for _, c := range s.project.Configs {
 		all = append(all, c.Build.InsecureRegistries...)
 	}
@@ -202,7 +238,7 @@ func (s *session) line(project *config.Project) (*pipeline.Line, error) {
 		return nil, err
 	}
 	l := &pipeline.Line{
-		Project: project, Cluster: s.cluster, Push: s.pushes(), Sink: s.bus,
+		Project: project, Push: s.pushes(), Sink: s.bus,
 		Images: image.Set{
 			Builders: builders.Builders(builders.Options{Docker: docker.Options{Engine: s.engine, Dir: s.Dir, Environ: s.Environ(), Mode: s.command}}),
 			Cache:    s.cache, Limit: s.limit(project),
@@ -212,12 +248,16 @@ func (s *session) line(project *config.Project) (*pipeline.Line, error) {
 	if len(s.platforms) == 1 {
 		l.Platform = s.platforms[0]
 	}
+	var o status.Options
+	l.Check, o = s.statusOptions(project)
+	if s.local != nil {
+		return l, s.runHere(project, l)
+	}
 	if l.Names, err = s.names(project, l); err != nil {
 		return nil, err
 	}
-	l.Check, l.Status = s.statusOptions(project)
 	if s.cluster != nil {
-		l.Deployer = s.deployerOnce(project)
+		l.Place = pipeline.Cluster{Deployer: s.deployerOnce(project), Kube: s.cluster, Status: o, Sink: s.bus}
 	}
 	return l, nil
 }
@@ -270,11 +310,12 @@ func (s *session) names(project *config.Project, l *pipeline.Line) (func(context
 	if err != nil {
 		return nil, err
 	}
+	multiLevel := s.settings.MultiLevelRepo != nil && *s.settings.MultiLevelRepo
 	return func(ctx context.Context, artifacts []*config.Artifact) ([]string, error) {
 		refs, err := tagger.Tags(ctx, artifacts)
 		for i, a := range artifacts {
 			if err == nil {
-				refs[i] = tag.Ref(a.Image, refs[i], s.repo(), false)
+				refs[i] = tag.Ref(a.Image, refs[i], s.repo(), multiLevel)
 			}
 		}
 		return refs, err

@@ -43,7 +43,13 @@ func newBuild(w World) *cobra.Command {
 }
 
 func runBuild(ctx context.Context, s *session) error {
-	s.peek(ctx)
+	if s.target == "local" {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	} else {
+		s.peek(ctx)
+	}
 	defer s.close()
 	l, err := s.line(s.project)
 	if err != nil {

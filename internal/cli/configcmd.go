@@ -104,6 +104,11 @@ func (f *settingsFlags) path(w World) string {
 	if f.file != "" {
 		return w.path(f.file)
 	}
+	return settingsPath(w)
+}
+
+// settingsPath is where the user's settings are, "" when the home folder is not known.
+func settingsPath(w World) string {
 	if w.Home == "" {
 		return ""
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/dev"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/filesync"
@@ -41,10 +42,6 @@ func runDev(ctx context.Context, s *session) error {
 		defer stop()
 		o.Enter = keys
 	}
-	syncer := filesync.New(s.cluster, s.bus)
-	if err := syncer.Remember(s.cachePath("synced/" + projectKey(s.project) + ".jsonl")); err != nil {
-		s.bus.Send(event.Note{Text: err.Error(), Warn: true})
-	}
 	first := s.project
 	return dev.Run(ctx, o, dev.Session{
 		Load: func(ctx context.Context) (*dev.Project, error) {
@@ -59,6 +56,26 @@ func runDev(ctx context.Context, s *session) error {
 			}
 			return s.devProject(project)
 		},
-		Pods: s.cluster, Watcher: watcher, Syncer: syncer, Faces: s.faces(), Sink: s.bus,
+		Pods: s.pods(), Watcher: watcher, Syncer: s.syncer(), Faces: s.faces(), Sink: s.bus,
 	})
+}
+
+// pods tells of what runs.
+func (s *session) pods() dev.Pods {
+	if s.local != nil {
+		return s.local
+	}
+	return s.cluster
+}
+
+// syncer puts files to where they run.
+func (s *session) syncer() dev.Syncer {
+	if s.local != nil {
+		return hostSync{target: s.local, project: func() *config.Project { return s.project }, sink: s.bus}
+	}
+	syncer := filesync.New(s.cluster, s.bus)
+	if err := syncer.Remember(s.cachePath("synced/" + projectKey(s.project) + ".jsonl")); err != nil {
+		s.bus.Send(event.Note{Text: err.Error(), Warn: true})
+	}
+	return syncer
 }

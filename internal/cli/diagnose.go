@@ -59,6 +59,11 @@ func (s *session) diagnose(ctx context.Context) error {
 
 func (s *session) diagnoseArtifacts(ctx context.Context) error {
 	defer s.close()
+	if s.target == "local" {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
 	l, err := s.line(s.project)
 	if err != nil {
 		return err
@@ -66,6 +71,11 @@ func (s *session) diagnoseArtifacts(ctx context.Context) error {
 	fmt.Fprintf(s.Out, "skiff version: %s\nProject file: %s\nNumber of artifacts: %d\n", info().Version, s.project.File, len(s.project.Artifacts()))
 	for _, a := range s.project.Artifacts() {
 		if err := s.diagnoseArtifact(ctx, l, a); err != nil {
+			return err
+		}
+	}
+	if s.local != nil {
+		if err := s.diagnoseHere(ctx, l); err != nil {
 			return err
 		}
 	}

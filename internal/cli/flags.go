@@ -72,6 +72,8 @@ type options struct {
 	templating    bool
 	format        string
 	allNamespaces bool
+	target        string
+	strictParity  bool
 }
 
 // flagDef is one flag: where it goes, and the commands that have it.
@@ -104,6 +106,8 @@ func configFlags() []flagDef {
 		{name: "profile", short: "p", target: func(o *options) any { return &o.profiles }, def: []string(nil), commands: withConfig, help: "activate these profiles; a - in front switches one off"},
 		{name: "profile-auto-activation", target: func(o *options) any { return &o.profileAutoActivation }, def: true, commands: withConfig, help: "activate profiles by their activation rules"},
 		{name: "propagate-profiles", target: func(o *options) any { return &o.propagateProfiles }, def: true, commands: withConfig, help: "hand profiles on to required configs"},
+		{name: "target", target: func(o *options) any { return &o.target }, def: "auto", commands: withConfig, help: "where the project runs: cluster, local (processes of this machine), or auto: the current context if it answers, else local"},
+		{name: "strict-parity", target: func(o *options) any { return &o.strictParity }, def: false, commands: "dev run diagnose", help: "with --target=local: what differs from a cluster is a failure"},
 		{name: "remote-cache-dir", target: func(o *options) any { return &o.remoteCacheDir }, def: "", commands: withConfig, help: "where repositories that the project requires are kept (default in the user's cache folder)"},
 		{name: "sync-remote-cache", target: func(o *options) any { return &o.syncRemoteCache }, def: "", commands: withConfig, help: "when such a repository is fetched: always, missing or never (default always, and missing where nothing is built or deployed)"},
 		{name: "kube-context", target: func(o *options) any { return &o.kubeContext }, def: "", commands: onCluster, help: "use this context of the kubeconfig"},
@@ -255,6 +259,9 @@ func fromEnv(cmd *cobra.Command, w World) (pending []string, err error) {
 		}
 		variable := "SKAFFOLD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value, ok := w.Getenv(variable)
+		if own, given := w.Getenv("SKIFF_TARGET"); f.Name == "target" && given {
+			variable, value, ok = "SKIFF_TARGET", own, true
+		}
 		if !ok || value == "" {
 			return
 		}

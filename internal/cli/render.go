@@ -60,7 +60,7 @@ func (s *session) renderImages(ctx context.Context, l *pipeline.Line) error {
 	if source == "" {
 		// Skaffold's default: a local cluster has the image under its tag; a remote one is asked for by digest.
 		source = "remote"
-		if s.registry != "" || s.cluster != nil && s.cluster.IsLocal() {
+		if s.registry != "" || s.isLocal() {
 			source = "tag"
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -56,7 +57,11 @@ func newDelete(w World) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			gone, err := l.Deployer.Delete(ctx, manifests.Objects, s.dryRun)
+			if s.local != nil {
+				s.bus.Send(event.Note{Text: "Processes end with the session that started them; there is nothing to delete."})
+				return nil
+			}
+			gone, err := l.Place.Delete(ctx, manifests.Objects, s.dryRun)
 			if err == nil && len(gone) == 0 {
 				s.bus.Send(event.Note{Text: "Nothing of this project is deployed here."})
 			}
@@ -85,6 +90,9 @@ func (s *session) deployOnce(ctx context.Context, prepare func(*pipeline.Line) e
 	manifests, err := l.Objects(ctx)
 	if err != nil {
 		return err
+	}
+	if s.local != nil {
+		return s.stayHere(ctx, l, manifests.Objects)
 	}
 	faces := s.faces()
 	if len(faces) == 0 {
@@ -137,5 +145,8 @@ func (s *session) devProject(project *config.Project) (*dev.Project, error) {
 		return nil, usage("name a part of an image's name", errors.New("--watch-image matches no image of the project"))
 	}
 	files := project.Files
+	if s.local != nil {
+		files = append(slices.Clone(files), settingsFile(project))
+	}
 	return &dev.Project{Line: l, Dir: project.Dir, Files: files, Artifacts: targets}, nil
 }

@@ -162,6 +162,7 @@ func (o *options) check(command string) error {
 		{"digest-source", o.digestSource, []string{"", "local", "remote", "tag", "none"}},
 		{"status-check", o.statusCheck, []string{"", "true", "false"}},
 		{"push", o.push, []string{"", "true", "false"}},
+		{"target", o.target, []string{"", "auto", "cluster", "local"}},
 	} {
 		if !slices.Contains(choice.allowed, choice.value) {
 			return usage("choose one of: "+strings.Join(choice.allowed[1:], ", "), fmt.Errorf("--%s=%s", choice.flag, choice.value))
