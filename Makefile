@@ -43,6 +43,15 @@ unit: ## the tests that need nothing
 	go test ./...
 	go -C e2e/cluster test ./...
 
+# Four targets share a minute; FUZZTIME=10m gives each ten.
+FUZZTIME ?= 15s
+
+.PHONY: fuzz
+fuzz: ## throw bytes at the loader of project files (FUZZTIME=15s for each target)
+	@for target in FuzzLoad FuzzMigrate FuzzProfiles FuzzPatches; do \
+	  go test ./internal/config -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+	done
+
 .PHONY: lint
 lint: lint-format lint-vet lint-staticcheck lint-platforms ## formatting, go vet, staticcheck, and a build for every platform
 

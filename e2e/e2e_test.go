@@ -54,6 +54,9 @@ func begin(m *testing.M, dir string) int {
 // patience is how long anything that should happen by itself may take on a busy machine.
 const patience = 45 * time.Second
 
+// commandTime is how long one command may take: an example compiles Go in a container that has no build cache.
+const commandTime = 5 * time.Minute
+
 // until waits for ok, and fails the test when that takes longer than patience.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()

@@ -191,7 +191,7 @@ func (p *project) must(args ...string) result {
 
 func (p *project) finish(command func(context.Context) *exec.Cmd) result {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.Context(), commandTime)
 	defer cancel()
 	cmd := command(ctx)
 	var out, errs bytes.Buffer
