@@ -31,7 +31,7 @@ func parse(in input) ([]*document, diag.List) {
 		return nil, diag.List{syntaxFault(src, err)}
 	}
 	if len(nodes) == 0 {
-		return nil, diag.List{{Pos: diag.Pos{File: in.name}, What: "the file holds nothing but comments", Hint: "write one with: skiff init", Code: diag.CodeConfig}}
+		return nil, diag.List{{Pos: diag.Pos{File: in.name}, What: "the file holds nothing but comments", Hint: "write one; skiff explain lists the fields", Code: diag.CodeConfig}}
 	}
 	docs := make([]*document, len(nodes))
 	for i, n := range nodes {

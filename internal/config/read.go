@@ -93,7 +93,7 @@ func unwrapPath(err error) error {
 
 func missing(dir, name string, err error) error {
 	what := fmt.Sprintf("%s does not exist in %s", name, dir)
-	hint := `change to the project's folder, name the file with "-f FILE", or make one with: skiff init`
+	hint := `change to the project's folder, or name the file with "-f FILE"`
 	if filepath.IsAbs(name) {
 		what = fmt.Sprintf("%s does not exist", name)
 	}
@@ -124,7 +124,7 @@ func clean(in input) ([]byte, *diag.Error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, &diag.Error{Pos: diag.Pos{File: in.name}, What: "the file is empty", Hint: "write one with: skiff init", Code: diag.CodeConfig}
+		return nil, &diag.Error{Pos: diag.Pos{File: in.name}, What: "the file is empty", Hint: "write one; skiff explain lists the fields", Code: diag.CodeConfig}
 	}
 	if i := badByte(data); i >= 0 {
 		what, hint := "the file is not text: it holds a control character", "remove that character"
