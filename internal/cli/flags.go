@@ -125,7 +125,7 @@ func buildFlags() []flagDef {
 		{name: "cache-file", target: func(o *options) any { return &o.cacheFile }, def: "", commands: building, help: "where the cache of built images is kept"},
 		{name: "insecure-registry", target: func(o *options) any { return &o.insecure }, def: []string(nil), commands: building + " deploy", help: "registries that are spoken to without TLS"},
 		{name: "build-concurrency", target: func(o *options) any { return &o.buildConcurrency }, def: -1, commands: building, help: "how many images are built side by side; 0 is no limit, -1 asks the project file"},
-		{name: "skip-tests", target: func(o *options) any { return &o.skipTests }, def: false, commands: "dev run build", help: "do not test the images"},
+		{name: "skip-tests", target: func(o *options) any { return &o.skipTests }, def: false, commands: "dev run build", help: "do not test the images; they are not tested yet in any case"},
 		{name: "push", target: func(o *options) any { return &o.push }, def: "", bare: "true", commands: "build dev run", help: "push the images, whatever the project file says"},
 		{name: "build-image", short: "b", target: func(o *options) any { return &o.targetImages }, def: []string(nil), commands: "build run dev", help: "build only images whose name contains one of these"},
 		{name: "quiet", short: "q", target: func(o *options) any { return &o.quiet }, def: false, commands: "build", help: "print only the result, as --output says"},
@@ -157,7 +157,7 @@ func deployFlags() []flagDef {
 
 func loopFlags() []flagDef {
 	return []flagDef{
-		{name: "cleanup", target: func(o *options) any { return &o.cleanup }, def: true, commands: "dev run", help: "delete what the session created when it ends"},
+		{name: "cleanup", target: func(o *options) any { return &o.cleanup }, def: true, commands: "dev", help: "delete what the session created when it ends"},
 		{name: "tail", target: func(o *options) any { return &o.tail }, def: false, commands: deploying, help: "show the logs of what was deployed (default true in dev)"},
 		{name: "port-forward", target: func(o *options) any { return &o.portForward }, def: "", bare: "true", commands: deploying, help: "forward ports of user,services,pods or off; without a value all three"},
 		{name: "trigger", target: func(o *options) any { return &o.trigger }, def: "notify", commands: "dev", help: "how changes are noticed: notify, polling, or manual (Enter)"},
@@ -180,6 +180,7 @@ func pendingFlags() []flagDef {
 		def("check-cluster-node-platforms", building, "not needed: images are built for the engine's platform"),
 		def("enable-platform-node-affinity", deploying+" render", "not needed: images are built for the engine's platform"),
 		def("enable-gke-arm-node-toleration", deploying+" render", "no effect"),
+		def("cleanup", "run", "not needed: run leaves what it deployed"),
 		def("no-prune", "dev run", "not needed: skiff deletes no images"),
 		def("no-prune-children", "dev run", "not needed: skiff deletes no images"),
 		def("iterative-status-check", deploying, "not needed: everything is waited for side by side"),
@@ -220,7 +221,7 @@ func addFlags(cmd *cobra.Command, o *options) {
 		}
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.verbosity, "verbosity", "v", "warn", "how much skiff says of itself: panic, fatal, error, warn, info, debug or trace")
+	f.StringVarP(&o.verbosity, "verbosity", "v", "warn", "taken for compatibility, without effect: skiff keeps no log of its own")
 	f.IntVar(&o.color, "color", 34, "0 switches colours off")
 	f.BoolVar(&o.timestamps, "timestamps", false, "put the time in front of every line")
 	for _, flag := range []string{"interactive", "update-check"} {
