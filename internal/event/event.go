@@ -53,7 +53,8 @@ type Tagged struct {
 // BuildStarted says that one image is being built.
 type BuildStarted struct {
 	Image   string `json:"image"`
-	Builder string `json:"builder"` // "docker", …
+	Builder string `json:"builder"`         // "docker", …
+	Cause   string `json:"cause,omitempty"` // what made it necessary, in words
 }
 
 // BuildOutput is one line that a builder printed.
@@ -69,6 +70,7 @@ type BuildEnded struct {
 	Digest string        `json:"digest"`
 	Cached string        `json:"cached,omitempty"` // where an equal image was found: "registry", "engine"; empty: it was built
 	Pushed bool          `json:"pushed"`
+	How    string        `json:"how,omitempty"` // of several ways to make it the one that was taken
 	Took   time.Duration `json:"took"`
 	Err    error         `json:"-"`
 }

@@ -151,7 +151,7 @@ func (r *runner) node(ctx context.Context, n *node) {
 	}
 	r.sink.Send(event.BuildEnded{
 		Image: n.result.Image, Ref: n.result.Ref, Digest: n.result.Digest, Cached: n.result.Cached,
-		Pushed: n.result.Pushed, Took: n.result.Took, Err: n.err,
+		Pushed: n.result.Pushed, How: n.result.How, Took: n.result.Took, Err: n.err,
 	})
 }
 
@@ -176,7 +176,7 @@ func (r *runner) make(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	defer r.release()
-	r.sink.Send(event.BuildStarted{Image: req.Artifact.Image, Builder: b.Name()})
+	r.sink.Send(event.BuildStarted{Image: req.Artifact.Image, Builder: b.Name(), Cause: req.Cause})
 	res, err := b.Build(ctx, req, r.output(req.Artifact))
 	if err != nil || key == "" {
 		return res, err

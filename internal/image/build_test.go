@@ -226,3 +226,26 @@ func TestWhatChangesDuringItsBuildIsNotRemembered(t *testing.T) {
 		t.Errorf("%d entries after a quiet build", n)
 	}
 }
+
+// outer is a Builder around another one, as pipeline and assemble have.
+type outer struct{ Builder }
+
+func (o outer) Unwrap() Builder { return o.Builder }
+
+// based is a fake that names its base images.
+type based struct{ fake }
+
+func (*based) Bases(Request) ([]string, error) { return []string{"debian"}, nil }
+
+func TestWhatABuilderCanDoIsFoundBelowItsWrappers(t *testing.T) {
+	if _, ok := As[Based](outer{outer{&fake{}}}); ok {
+		t.Error("a builder that names no bases was taken for one that does")
+	}
+	b, ok := As[Based](outer{outer{&based{}}})
+	if !ok {
+		t.Fatal("not found")
+	}
+	if names, err := b.Bases(Request{}); err != nil || len(names) != 1 {
+		t.Errorf("%v, %v", names, err)
+	}
+}

@@ -3,6 +3,7 @@ package image
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/skiff-dev/skiff/internal/config"
@@ -13,8 +14,17 @@ type Request struct {
 	Artifact *config.Artifact
 	Ref      string            // registry/name:tag
 	Push     bool              // to the registry; otherwise it stays in the engine
-	Platform string            // "linux/arm64"; empty: as the builder likes
+	Platform string            // "linux/arm64", or several with commas between; empty: as the builder likes
 	Needs    map[string]Result // the images that it requires, by alias; Build fills it in
+	Cause    string            // why it is built, in words; Build fills in what it knows where this is empty
+}
+
+// Platforms are the wanted platforms; none: as the builder likes.
+func (r Request) Platforms() []string {
+	if r.Platform == "" {
+		return nil
+	}
+	return strings.Split(r.Platform, ",")
 }
 
 // Result is an image that exists.
@@ -26,6 +36,7 @@ type Result struct {
 	WorkDir string        `json:"workDir,omitempty"` // the image's working folder; "/" when it names none
 	Cached  string        `json:"cached,omitempty"`  // where an equal image was found: "registry", "engine"; empty: it was built
 	Pushed  bool          `json:"pushed,omitempty"`
+	How     string        `json:"how,omitempty"` // of several ways to make it the one that was taken, and why: "assembled: 1 layer"
 	Took    time.Duration `json:"took,omitempty"`
 }
 
@@ -62,3 +73,31 @@ type Root struct {
 
 // Builders finds the Builder of an artifact.
 type Builders func(a *config.Artifact) (Builder, error)
+
+// Based is a Builder whose images start from others that the project does not build. Their digests are part of the cache's key.
+type Based interface {
+	// Bases are the references of those images, as far as they can be told without asking anybody.
+	Bases(r Request) ([]string, error)
+}
+
+// Wrapper is a Builder that adds something to another one.
+type Wrapper interface {
+	Builder
+	Unwrap() Builder
+}
+
+// As finds what a builder can do besides: in itself, or in what it wraps.
+func As[T any](b Builder) (T, bool) {
+	for b != nil {
+		if t, ok := b.(T); ok {
+			return t, true
+		}
+		w, ok := b.(Wrapper)
+		if !ok {
+			break
+		}
+		b = w.Unwrap()
+	}
+	var none T
+	return none, false
+}

@@ -145,6 +145,9 @@ type stoppable struct {
 	pass *Pass
 }
 
+// Unwrap is the builder that obeys.
+func (s *stoppable) Unwrap() image.Builder { return s.Builder }
+
 // Build is the builder's, until the artifact becomes stale.
 func (s *stoppable) Build(ctx context.Context, r image.Request, out func(line string)) (image.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)

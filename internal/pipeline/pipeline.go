@@ -94,9 +94,9 @@ func (l *Line) Destinations(a *config.Artifact, workDir string) (func(rel string
 	if err != nil {
 		return nil, err
 	}
-	if knows, ok := b.(interface {
+	if knows, ok := image.As[interface {
 		Destinations(*config.Artifact, string) (func(rel string) []string, error)
-	}); ok {
+	}](b); ok {
 		return knows.Destinations(a, workDir)
 	}
 	return nil, nil

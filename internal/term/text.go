@@ -48,7 +48,7 @@ func (p *printer) print(s event.Stamped) {
 	case event.Tagged:
 		p.line(s.Time, 0, " - %s -> %s", e.Image, e.Ref)
 	case event.BuildStarted:
-		p.line(s.Time, green, "Building [%s] with %s...", e.Image, e.Builder)
+		p.buildStarted(s.Time, e)
 	case event.BuildOutput:
 		p.buildOutput(s.Time, e)
 	case event.BuildEnded:
@@ -120,6 +120,14 @@ func (p *printer) stageEnded(at time.Time, e event.StageEnded) {
 	}
 }
 
+func (p *printer) buildStarted(at time.Time, e event.BuildStarted) {
+	if e.Cause == "" {
+		p.line(at, green, "Building [%s] with %s...", e.Image, e.Builder)
+		return
+	}
+	p.line(at, green, "Building [%s] with %s (%s)...", e.Image, e.Builder, e.Cause)
+}
+
 func (p *printer) buildOutput(at time.Time, e event.BuildOutput) {
 	if !p.muted("build") {
 		p.line(at, gray, "  [%s] %s", e.Image, e.Line)
@@ -147,7 +155,11 @@ func (p *printer) buildEnded(at time.Time, e event.BuildEnded) {
 		if e.Pushed {
 			verb = "Built and pushed"
 		}
-		p.line(at, green, "%s [%s]: %s (%s)", verb, e.Image, e.Ref, took(e.Took))
+		how := ""
+		if e.How != "" {
+			how = e.How + ", "
+		}
+		p.line(at, green, "%s [%s]: %s (%s%s)", verb, e.Image, e.Ref, how, took(e.Took))
 	}
 }
 
