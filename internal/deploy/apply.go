@@ -2,37 +2,42 @@ package deploy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/skiff-dev/skiff/internal/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // one brings one object up to date and remembers it.
 func (d *Deployer) one(ctx context.Context, t *target) (*kube.Object, error) {
 	known := d.known(t.id)
 	if known == nil && !t.looked {
-		if err := t.look(ctx); err != nil {
+		if err := d.look1(ctx, t); err != nil {
 			return nil, d.explain(t.object, err)
 		}
 	}
-	if t.live != nil && t.live.GetDeletionTimestamp() != nil {
+	if t.live != nil && t.live.GetDeletionTimestamp() != nil && d.options.Deletions > 0 {
 		if err := d.hurry(ctx, t); err != nil {
 			return nil, d.explain(t.object, err)
 		}
 		t.live = nil
 	}
+	t.yield()
+	if d.options.Loose && t.live != nil {
+		label(t.object, partOf, t.live.GetLabels()[partOf]) // whose it is stays as it is
+	}
 	if t.live != nil && t.unchanged() {
 		d.remember(t, t.live, false)
 		d.tell(t.id, "unchanged")
 		return d.result(t, t.live), nil
+	}
+	if t.live != nil {
+		if err := d.migrate(ctx, t); err != nil {
+			return nil, d.explain(t.object, err)
+		}
 	}
 	d.claim(t, known)
 	got, replaced, err := d.send(ctx, t)
@@ -76,15 +81,19 @@ func (d *Deployer) result(t *target, got *unstructured.Unstructured) *kube.Objec
 	return &kube.Object{Unstructured: *got, File: t.object.File, Line: t.object.Line}
 }
 
-// look reads what the server has under the target's name.
-func (t *target) look(ctx context.Context) error {
-	live, err := t.client.Get(ctx, t.id.Name, metav1.GetOptions{})
+// look1 reads what the server has under the target's name.
+func (d *Deployer) look1(ctx context.Context, t *target) error {
+	var live *unstructured.Unstructured
+	err := d.ask(ctx, func() (err error) {
+		live, err = t.client.Get(ctx, t.id.Name, metav1.GetOptions{})
+		return err
+	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	t.looked = true
-	if err == nil {
-		t.live = live
+	t.looked, t.live = true, live
+	if err != nil {
+		t.live = nil
 	}
 	return nil
 }
@@ -98,7 +107,7 @@ func (t *target) unchanged() bool {
 // claim prepares the object for its way, and tells when it was somebody else's.
 func (d *Deployer) claim(t *target, known *sent) {
 	if t.live != nil {
-		if other := t.live.GetLabels()[partOf]; other != "" && other != d.set.id {
+		if other := t.live.GetLabels()[partOf]; other != "" && other != d.set.id && !d.options.Loose {
 			d.warn("%s in namespace %q belonged to another deployment of skiff or kubectl; it is part of this one now", t.id, t.id.Namespace)
 		}
 	}
@@ -126,27 +135,6 @@ func protected(id kube.ID) bool {
 	return false
 }
 
-// send applies the object. Where the server says that a field cannot be changed, the object is deleted and made again if
-// that costs no more than its run.
-func (d *Deployer) send(ctx context.Context, t *target) (got *unstructured.Unstructured, replaced bool, err error) {
-	got, err = d.patch(ctx, t)
-	if err == nil && got.GetDeletionTimestamp() != nil {
-		// Somebody deleted it; what we sent would go with it.
-		if err = d.gone(ctx, t, got.GetUID()); err == nil {
-			got, err = d.patch(ctx, t)
-		}
-		return got, false, err
-	}
-	if !immutable(err) || !d.replaceable(t.id) {
-		return got, false, err
-	}
-	if derr := d.remove(ctx, t); derr != nil {
-		return nil, false, derr
-	}
-	got, err = d.patch(ctx, t)
-	return got, true, err
-}
-
 // hurriedFor is how long a node may take to end a pod that got less grace. Some never shorten what they began.
 const hurriedFor = 2 * time.Second
 
@@ -172,75 +160,6 @@ func (d *Deployer) hurry(ctx context.Context, t *target) error {
 		if !errors.Is(err, errNotGone) {
 			return err
 		}
-	}
-	return d.gone(ctx, t, uid)
-}
-
-// startedWithin is how long the controllers may take to make what every pod of a new namespace needs.
-const startedWithin = 10 * time.Second
-
-func (d *Deployer) patch(ctx context.Context, t *target) (*unstructured.Unstructured, error) {
-	data, err := json.Marshal(t.object.Object)
-	if err != nil {
-		return nil, err
-	}
-	force := !d.options.RefuseConflicts
-	options := metav1.PatchOptions{FieldManager: kube.FieldManager, Force: &force, FieldValidation: metav1.FieldValidationStrict}
-	if d.options.SkipValidation {
-		options.FieldValidation = metav1.FieldValidationIgnore
-	}
-	waited, cancel := context.WithTimeout(ctx, startedWithin)
-	defer cancel()
-	for {
-		got, err := t.client.Patch(ctx, t.id.Name, types.ApplyPatchType, data, options)
-		if err == nil || !transient(err) || pause(waited, 50*time.Millisecond) != nil {
-			return got, err
-		}
-	}
-}
-
-// transient is true for what a fresh namespace says until its default account is there, and a fresh definition until every
-// API server knows it.
-func transient(err error) bool {
-	text := err.Error()
-	return apierrors.IsForbidden(err) && strings.Contains(text, "serviceaccount") && strings.Contains(text, "not found")
-}
-
-func immutable(err error) bool {
-	if !apierrors.IsInvalid(err) {
-		return false
-	}
-	text := err.Error()
-	return strings.Contains(text, "immutable") || strings.Contains(text, "may not change fields") ||
-		strings.Contains(text, "are forbidden") && strings.Contains(text, "updates to") ||
-		strings.Contains(text, "may not be changed") || strings.Contains(text, "may not change once set")
-}
-
-func (d *Deployer) replaceable(id kube.ID) bool {
-	if protected(id) {
-		return false
-	}
-	return d.options.Force || id.Group == "" && id.Kind == "Pod" || id.Group == "batch" && id.Kind == "Job"
-}
-
-// replacedGrace is the grace, in seconds, that a pod gets when its replacement waits for it: the user waits, too.
-const replacedGrace int64 = 1
-
-func (d *Deployer) remove(ctx context.Context, t *target) error {
-	live, err := t.client.Get(ctx, t.id.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	grace, background := replacedGrace, metav1.DeletePropagationBackground
-	uid := live.GetUID()
-	err = t.client.Delete(ctx, t.id.Name, metav1.DeleteOptions{
-		GracePeriodSeconds: &grace, PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid},
-	})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete it to make it again: %w", err)
 	}
 	return d.gone(ctx, t, uid)
 }

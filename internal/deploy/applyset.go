@@ -15,6 +15,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -99,7 +100,11 @@ func (s *applySet) shrink(objects []*kube.Object, namespace string) {
 
 // readParent loads the record. A server that does not let us see has none.
 func (d *Deployer) readParent(ctx context.Context) error {
-	got, err := d.cluster.Dynamic.Resource(parentResource).Namespace(d.set.namespace).Get(ctx, d.set.name, metav1.GetOptions{})
+	var got *unstructured.Unstructured
+	err := d.ask(ctx, func() (err error) {
+		got, err = d.cluster.Dynamic.Resource(parentResource).Namespace(d.set.namespace).Get(ctx, d.set.name, metav1.GetOptions{})
+		return err
+	})
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return nil
 	}
@@ -130,7 +135,7 @@ func (d *Deployer) writeParent(ctx context.Context) error {
 	s.mu.Lock()
 	want, done := s.want, s.exists && s.want.equal(s.there)
 	s.mu.Unlock()
-	if done || len(want.kinds) == 0 {
+	if done || len(want.kinds) == 0 || d.options.Loose {
 		return nil
 	}
 	data, err := json.Marshal(map[string]any{
@@ -147,8 +152,11 @@ func (d *Deployer) writeParent(ctx context.Context) error {
 		return err
 	}
 	force := true
-	_, err = d.cluster.Dynamic.Resource(parentResource).Namespace(s.namespace).Patch(ctx, s.name, types.ApplyPatchType, data,
-		metav1.PatchOptions{FieldManager: kube.FieldManager, Force: &force})
+	err = d.ask(ctx, func() error {
+		_, err := d.cluster.Dynamic.Resource(parentResource).Namespace(s.namespace).Patch(ctx, s.name, types.ApplyPatchType, data,
+			metav1.PatchOptions{FieldManager: kube.FieldManager, Force: &force})
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -169,7 +177,9 @@ func (d *Deployer) writeParent(ctx context.Context) error {
 }
 
 func (d *Deployer) deleteParent(ctx context.Context) error {
-	err := d.cluster.Dynamic.Resource(parentResource).Namespace(d.set.namespace).Delete(ctx, d.set.name, metav1.DeleteOptions{})
+	err := d.ask(ctx, func() error {
+		return d.cluster.Dynamic.Resource(parentResource).Namespace(d.set.namespace).Delete(ctx, d.set.name, metav1.DeleteOptions{})
+	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
 		return err
 	}

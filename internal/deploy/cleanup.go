@@ -69,7 +69,7 @@ func (d *Deployer) settleParent(ctx context.Context) error {
 
 // release takes our marks off objects that were there before the session made the set, so that they belong to nobody's set again.
 func (d *Deployer) release(ctx context.Context, targets []*target) {
-	marks := fmt.Appendf(nil, `{"metadata":{"labels":{%q:null},"annotations":{%q:null}}}`, partOf, appliedKey)
+	marks := fmt.Appendf(nil, `{"metadata":{"labels":{%q:null,%q:null},"annotations":{%q:null}}}`, partOf, runKey, appliedKey)
 	var g errgroup.Group
 	for _, t := range targets {
 		g.Go(func() error {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/event"
@@ -25,10 +26,15 @@ type Options struct {
 	// (user, machine, folder): with different owners, two people in one namespace never prune each other's objects.
 	Project, Owner string
 
-	Force           bool // replace what cannot be changed, whatever its kind; claims, namespaces and definitions never
-	RefuseConflicts bool // fail where another manager owns a field, instead of taking it over
-	SkipValidation  bool // let the server ignore fields that it does not know
-	Limit           int  // requests at once; 0 means 16
+	RunID string // a label of what a run sends; it is no reason to send anything. Empty: none
+
+	Force           bool          // replace what cannot be changed, whatever its kind; claims, namespaces and definitions never
+	RefuseConflicts bool          // fail where another manager owns a field, instead of taking it over
+	SkipValidation  bool          // let the server ignore fields that it does not know
+	Loose           bool          // the objects make no set: nothing is pruned, and nothing is pruned later because of them
+	Limit           int           // requests at once; 0 means 16
+	Patience        time.Duration // how long a cluster that does not answer is asked again; 0 means 45 s
+	Deletions       time.Duration // how long an object that is being deleted is waited for; 0 means 60 s, negative: not at all
 }
 
 const (
@@ -51,6 +57,10 @@ type Deployer struct {
 	sent    map[kube.ID]*sent
 	looked  bool // the first pass has looked at what is there
 	trouble map[string]bool
+
+	down      bool      // the cluster did not answer when it was last asked
+	downUntil time.Time // when it was last seen like that
+	migrated  int       // objects that were taken over in this pass
 }
 
 // sent is an object that this session applied, or found as it should be.
@@ -64,6 +74,12 @@ type sent struct {
 func New(cluster *kube.Cluster, o Options, sink event.Sink) *Deployer {
 	if o.Limit <= 0 {
 		o.Limit = 16
+	}
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
+	}
+	if o.Deletions == 0 {
+		o.Deletions = goneWithin
 	}
 	return &Deployer{
 		cluster: cluster, options: o, sink: sink, set: newApplySet(cluster.Namespace, o.Project, o.Owner),
@@ -80,6 +96,7 @@ type target struct {
 	digest string
 	wave   int
 	looked bool
+	fresh  bool                       // its kind was defined in this very pass
 	live   *unstructured.Unstructured // as the server had it before the pass; nil: it was not there
 }
 
@@ -95,8 +112,13 @@ func (t *target) created() string {
 // has them: those that changed in this pass, and in the first pass of a session all. Objects that were sent before an
 // error are returned with it.
 func (d *Deployer) Apply(ctx context.Context, objects []*kube.Object) ([]*kube.Object, error) {
+	var targets []*target
+	var later []*kube.Object
 	// Kinds that a definition among the objects will add are mapped later, when it is served.
-	targets, later, err := d.place(objects, definedKinds(objects))
+	err := d.ask(ctx, func() (err error) {
+		targets, later, err = d.place(objects, definedKinds(objects))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +137,15 @@ func (d *Deployer) Apply(ctx context.Context, objects []*kube.Object) ([]*kube.O
 		results, err = d.waves(beside, targets, later)
 		return err
 	})
-	if err := g.Wait(); err != nil {
+	err = g.Wait()
+	d.tellMigrated()
+	if err != nil {
 		return results, err
 	}
 	d.done()
+	if d.options.Loose {
+		return results, nil
+	}
 	if err := d.prune(ctx, d.wanted(placed), found); err != nil {
 		return results, err
 	}
@@ -170,7 +197,7 @@ func (d *Deployer) waves(ctx context.Context, targets []*target, later []*kube.O
 	var results []*kube.Object
 	for wave := waveFirst; wave <= waveLast; wave++ {
 		if wave == waveFirst+1 && len(later) > 0 {
-			more, err := d.placeLater(ctx, later)
+			more, err := d.placeLater(ctx, later, targets)
 			if err != nil {
 				return results, err
 			}
@@ -235,6 +262,14 @@ func objectsOf(targets []*target) []*kube.Object {
 
 func (d *Deployer) tell(id kube.ID, action string) {
 	d.sink.Send(event.Applied{Object: id.String(), Namespace: id.Namespace, Action: action})
+}
+
+// runKey is Skaffold's label for what a run has deployed.
+const runKey = "skaffold.dev/run-id"
+
+// warnAgain tells a thing whenever it happens.
+func (d *Deployer) warnAgain(format string, args ...any) {
+	d.sink.Send(event.Note{Text: fmt.Sprintf(format, args...), Warn: true})
 }
 
 // warn tells a thing once in a session.

@@ -54,6 +54,8 @@ func (d *Deployer) reason(o *kube.Object, err error) (what, hint string) {
 		return text, "leave the field out of the manifest, or let skiff own it: --force-conflicts"
 	case immutable(err) && protected(o.ID()):
 		return text, "it holds data, so skiff does not replace it; write the old value into the manifest, or delete it yourself"
+	case immutable(err) && d.options.Force && o.GetKind() == "StatefulSet":
+		return text, "its claims would be deleted with it (whenDeleted: Delete), so skiff does not replace it; set whenDeleted: Retain first, or delete it yourself"
 	case immutable(err):
 		return text, "delete the object and make it again with --force"
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):

@@ -21,12 +21,12 @@ var errGone, errNotGone = errors.New("gone"), errors.New("not gone")
 
 // gone waits until the object with the uid is no longer there.
 func (d *Deployer) gone(ctx context.Context, t *target, uid types.UID) error {
-	limited, cancel := context.WithTimeoutCause(ctx, goneWithin, errNotGone)
+	limited, cancel := context.WithTimeoutCause(ctx, max(d.options.Deletions, time.Second), errNotGone)
 	defer cancel()
 	err := d.watchGone(limited, t, uid)
 	if errors.Is(err, errNotGone) {
 		return diag.Errorf(fmt.Sprintf("kubectl get %s %s -o jsonpath='{.metadata.finalizers}'", t.where.gvr.Resource, t.id.Name),
-			"it is still being deleted after %s", goneWithin)
+			"it is still being deleted after %s", d.options.Deletions)
 	}
 	return err
 }

@@ -105,12 +105,19 @@ func (d *Deployer) target(o *kube.Object) (*target, error) {
 	case clean.GetNamespace() == "":
 		clean.SetNamespace(d.cluster.Namespace)
 	}
-	digest, err := digestOf(clean, d.set.id)
+	label(clean, runKey, "")
+	set := d.set.id
+	if d.options.Loose {
+		set = ""
+	}
+	digest, err := digestOf(clean, set)
 	if err != nil {
 		return nil, err
 	}
 	wave := waveOf(clean)
-	mark(clean, partOf, appliedKey, d.set.id, digest)
+	annotate(clean, appliedKey, digest)
+	label(clean, partOf, set)
+	label(clean, runKey, d.options.RunID)
 	return &target{id: clean.ID(), object: clean, client: d.client(where, clean.GetNamespace()), where: where, digest: digest, wave: wave}, nil
 }
 
@@ -156,14 +163,20 @@ func strip(o *kube.Object) {
 	}
 }
 
-func mark(o *kube.Object, label, annotation, set, digest string) {
+// label sets a label, or takes it away.
+func label(o *kube.Object, key, value string) {
 	labels := o.GetLabels()
+	if value == "" && labels[key] == "" {
+		return
+	}
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	labels[label] = set
+	labels[key] = value
+	if value == "" {
+		delete(labels, key)
+	}
 	o.SetLabels(labels)
-	annotate(o, annotation, digest)
 }
 
 func annotate(o *kube.Object, key, value string) {
@@ -177,13 +190,19 @@ func annotate(o *kube.Object, key, value string) {
 
 // placeLater waits until the kinds that were just defined are served. The server says so itself, but serves them a moment
 // after it says so.
-func (d *Deployer) placeLater(ctx context.Context, later []*kube.Object) ([]*target, error) {
+func (d *Deployer) placeLater(ctx context.Context, later []*kube.Object, defined []*target) ([]*target, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, servedWithin, errNotServed)
 	defer cancel()
 	for {
 		d.cluster.Mapper.Reset()
 		targets, missing, err := d.place(later, definedBy(later))
+		if err == nil && len(missing) > 0 {
+			err = d.refusedNames(ctx, defined)
+		}
 		if err != nil || len(missing) == 0 {
+			for _, t := range targets {
+				t.fresh = true
+			}
 			return targets, err
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
@@ -193,6 +212,25 @@ func (d *Deployer) placeLater(ctx context.Context, later []*kube.Object) ([]*tar
 			return nil, err
 		}
 	}
+}
+
+// refusedNames is an error when the cluster will never serve a definition, because another one has its names.
+func (d *Deployer) refusedNames(ctx context.Context, targets []*target) error {
+	for _, t := range targets {
+		if t.id.Kind != "CustomResourceDefinition" {
+			continue
+		}
+		if err := d.look1(ctx, t); err != nil || t.live == nil {
+			return err
+		}
+		conditions, _, _ := unstructured.NestedSlice(t.live.Object, "status", "conditions")
+		for _, c := range conditions {
+			if m, ok := c.(map[string]any); ok && m["type"] == "NamesAccepted" && m["status"] == "False" {
+				return d.explain(t.object, fmt.Errorf("the cluster does not accept its names: %v", m["message"]))
+			}
+		}
+	}
+	return nil
 }
 
 var errNotServed = errors.New("not served")

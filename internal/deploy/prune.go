@@ -18,12 +18,15 @@ import (
 // look finds what is there when a session begins: the members of the set, by one list per kind and namespace, and each
 // target that is none of them, by its name. It returns the members.
 func (d *Deployer) look(ctx context.Context, targets []*target) (map[kube.ID]*target, error) {
-	if err := d.readParent(ctx); err != nil {
-		return nil, d.cluster.Explain(fmt.Errorf("read ConfigMap %s/%s: %w", d.set.namespace, d.set.name, err))
-	}
-	members, err := d.members(ctx)
-	if err != nil {
-		return nil, err
+	members := map[kube.ID]*target{}
+	if !d.options.Loose {
+		if err := d.readParent(ctx); err != nil {
+			return nil, d.cluster.Explain(fmt.Errorf("read ConfigMap %s/%s: %w", d.set.namespace, d.set.name, err))
+		}
+		var err error
+		if members, err = d.members(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var g errgroup.Group
 	g.SetLimit(d.options.Limit)
@@ -34,7 +37,7 @@ func (d *Deployer) look(ctx context.Context, targets []*target) (map[kube.ID]*ta
 			continue
 		}
 		g.Go(func() error {
-			if err := t.look(ctx); err != nil {
+			if err := d.look1(ctx, t); err != nil {
 				faults[i] = d.explain(t.object, err)
 			}
 			return nil
@@ -71,7 +74,11 @@ func (d *Deployer) members(ctx context.Context) (map[kube.ID]*target, error) {
 		}
 		for _, ns := range namespaces {
 			g.Go(func() error {
-				found, err := d.client(where, ns).List(ctx, metav1.ListOptions{LabelSelector: partOf + "=" + d.set.id})
+				var found *unstructured.UnstructuredList
+				err := d.ask(ctx, func() (err error) {
+					found, err = d.client(where, ns).List(ctx, metav1.ListOptions{LabelSelector: partOf + "=" + d.set.id})
+					return err
+				})
 				if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
 					d.warn("%s in namespace %q cannot be listed, so those that left the manifests before this session stay", where.gvr.Resource, ns)
 					return nil
@@ -158,30 +165,42 @@ func (d *Deployer) deleteAll(ctx context.Context, targets []*target) error {
 	return list.Err()
 }
 
-// delete removes one object, unless it holds more than itself and was there before skiff.
+// delete removes one object, unless it holds more than itself and was there before skiff. What this session sent may belong to
+// somebody else by now, so it is looked at again.
 func (d *Deployer) delete(ctx context.Context, t *target) error {
+	if known := d.known(t.id); known != nil {
+		if err := d.look1(ctx, t); err != nil {
+			return d.explain(t.object, fmt.Errorf("delete: %w", err))
+		}
+		if t.live == nil {
+			return d.let(t, "deleted")
+		}
+		if t.live.GetLabels()[partOf] != known.target.object.GetLabels()[partOf] || t.live.GetUID() != known.uid {
+			return d.let(t, "kept")
+		}
+	}
 	if protected(t.id) && t.created() == "" {
-		d.forget(t.id)
-		d.tell(t.id, "kept")
-		return nil
+		return d.let(t, "kept")
 	}
 	background := metav1.DeletePropagationBackground
 	options := metav1.DeleteOptions{PropagationPolicy: &background}
 	if uid := d.uid(t); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	err := t.client.Delete(ctx, t.id.Name, options)
-	if apierrors.IsConflict(err) {
-		// Somebody made another one under this name.
-		d.forget(t.id)
-		d.tell(t.id, "kept")
-		return nil
-	}
-	if err != nil && !apierrors.IsNotFound(err) {
+	err := d.ask(ctx, func() error { return t.client.Delete(ctx, t.id.Name, options) })
+	switch {
+	case apierrors.IsConflict(err):
+		return d.let(t, "kept") // somebody made another one under this name
+	case err != nil && !apierrors.IsNotFound(err):
 		return d.explain(t.object, fmt.Errorf("delete: %w", err))
 	}
+	return d.let(t, "deleted")
+}
+
+// let forgets an object that is no longer ours, and tells what became of it.
+func (d *Deployer) let(t *target, action string) error {
 	d.forget(t.id)
-	d.tell(t.id, "deleted")
+	d.tell(t.id, action)
 	return nil
 }
 

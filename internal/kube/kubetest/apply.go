@@ -1,6 +1,7 @@
 package kubetest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,14 +12,21 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
+// applyOptions are those of the request that matter.
+type applyOptions struct {
+	manager       string
+	force, dryRun bool
+}
+
 // apply is server-side apply. The caller holds the lock.
-func (s *Server) apply(k kind, namespace, name, manager string, force bool, patch *unstructured.Unstructured) (*unstructured.Unstructured, int, error) {
+func (s *Server) apply(k kind, namespace, name string, o applyOptions, patch *unstructured.Unstructured) (*unstructured.Unstructured, int, error) {
 	if err := s.checkNamespace(k, namespace); err != nil {
 		return nil, 0, err
 	}
@@ -35,7 +43,7 @@ func (s *Server) apply(k kind, namespace, name, manager string, force bool, patc
 		live.SetGroupVersionKind(k.gvk)
 	}
 	patch.SetNamespace(namespace)
-	made, err := fields.Apply(live, patch, manager, force)
+	made, err := fields.Apply(live, patch, o.manager, o.force)
 	if err != nil {
 		if apierrors.IsConflict(err) {
 			return nil, 0, err
@@ -53,8 +61,37 @@ func (s *Server) apply(k kind, namespace, name, manager string, force bool, patc
 			return old.DeepCopy(), code, nil
 		}
 	}
+	if o.dryRun {
+		return object, code, nil
+	}
 	s.store(k, object)
 	return object, code, nil
+}
+
+// replaced is a JSON patch of replacements, which is all that our clients send. A resource version that is not the object's
+// refuses it, as in the store of the real server.
+func replaced(old *unstructured.Unstructured, patch []byte) (*unstructured.Unstructured, error) {
+	var ops []struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	if err := utiljson.Unmarshal(patch, &ops); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	o := old.DeepCopy()
+	for _, op := range ops {
+		if op.Op != "replace" {
+			return nil, apierrors.NewBadRequest("kubetest knows no op " + op.Op)
+		}
+		if op.Path == "/metadata/resourceVersion" && op.Value != old.GetResourceVersion() {
+			return nil, apierrors.NewConflict(schema.GroupResource{Resource: old.GetKind()}, old.GetName(), errors.New("the object has been modified"))
+		}
+		if err := unstructured.SetNestedField(o.Object, op.Value, strings.Split(op.Path, "/")[1:]...); err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+	}
+	return o, nil
 }
 
 func (s *Server) checkNamespace(k kind, namespace string) error {
@@ -92,6 +129,10 @@ func immutable(k kind, old, now *unstructured.Unstructured) error {
 	case "Pod":
 		if !equal(withoutImages(old), withoutImages(now)) {
 			return refuse("spec", "pod updates may not change fields other than `spec.containers[*].image`\n{a dump}")
+		}
+	case "StatefulSet":
+		if !equal(withoutTemplate(old), withoutTemplate(now)) {
+			return refuse("spec", "updates to statefulset spec for fields other than 'replicas', 'template' are forbidden")
 		}
 	case "Job", "Deployment":
 		path := map[string]string{"Job": "template", "Deployment": "selector"}[k.gvk.Kind]
@@ -179,4 +220,12 @@ func (s *Server) remove(k kind, o *unstructured.Unstructured, options metav1.Del
 		}
 	}
 	return nil
+}
+
+// withoutTemplate is what of a StatefulSet stays for ever.
+func withoutTemplate(o *unstructured.Unstructured) any {
+	spec, _, _ := unstructured.NestedMap(o.Object, "spec")
+	delete(spec, "template")
+	delete(spec, "replicas")
+	return spec
 }

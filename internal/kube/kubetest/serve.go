@@ -123,7 +123,8 @@ func (s *Server) act(r *http.Request, c call, body []byte) (any, int, error) {
 		if err := utiljson.Unmarshal(body, &patch.Object); err != nil {
 			return nil, 0, apierrors.NewBadRequest(err.Error())
 		}
-		return values(s.apply(c.kind, c.Namespace, c.Name, q.Get("fieldManager"), q.Get("force") == "true", patch))
+		o := applyOptions{q.Get("fieldManager"), q.Get("force") == "true", q.Get("dryRun") == metav1.DryRunAll}
+		return values(s.apply(c.kind, c.Namespace, c.Name, o, patch))
 	case c.Verb == http.MethodPost:
 		return s.create(c, body)
 	case old == nil:
@@ -137,6 +138,13 @@ func (s *Server) act(r *http.Request, c call, body []byte) (any, int, error) {
 		}
 		patched := old.DeepCopy()
 		merge(patched.Object, patch)
+		s.store(c.kind, patched)
+		return patched.Object, http.StatusOK, nil
+	case c.Verb == http.MethodPatch && r.Header.Get("Content-Type") == string(types.JSONPatchType):
+		patched, err := replaced(old, body)
+		if err != nil {
+			return nil, 0, err
+		}
 		s.store(c.kind, patched)
 		return patched.Object, http.StatusOK, nil
 	case c.Verb == http.MethodDelete:
