@@ -25,7 +25,7 @@ type upgrade struct {
 	profile string // the profile whose pipeline is at work, "" for the top level
 }
 
-// steps is the road from the oldest version to the latest, without a gap: a version that needs nothing has its line too.
+// steps is what there is to do on the road from the oldest version to the latest. A version that is not here needs nothing.
 func steps() []step {
 	return []step{
 		{from: "v1alpha1", document: fromV1alpha1},
@@ -36,13 +36,8 @@ func steps() []step {
 			{"build.artifacts[].docker", "dockerfilePath", "dockerfile"},
 			{"deploy.kustomize", "kustomizePath", "path"},
 		}},
-		{from: "v1alpha4"},
 		{from: "v1alpha5", pipeline: fromV1alpha5},
-		{from: "v1beta1"},
-		{from: "v1beta2"},
-		{from: "v1beta3"},
 		{from: "v1beta4", pipeline: fromV1beta4},
-		{from: "v1beta5"},
 		{from: "v1beta6", pipeline: fromV1beta6, patches: []patchMove{
 			{"build/kaniko/pullSecret", "build/cluster/pullSecret"},
 			{"build/kaniko/pullSecretName", "build/cluster/pullSecretName"},
@@ -50,78 +45,35 @@ func steps() []step {
 			{"build/kaniko/timeout", "build/cluster/timeout"},
 			{"build/kaniko/dockerConfig", "build/cluster/dockerConfig"},
 		}},
-		{from: "v1beta7"},
 		{from: "v1beta8", pipeline: fromV1beta8},
 		{from: "v1beta9", pipeline: fromV1beta9},
-		{from: "v1beta10"},
-		{from: "v1beta11"},
-		{from: "v1beta12"},
 		{from: "v1beta13", pipeline: fromV1beta13, patches: []patchMove{
 			{"build/artifacts/*/jibMaven/module", "build/artifacts/*/jib/project"},
 			{"build/artifacts/*/jibMaven/args", "build/artifacts/*/jib/args"},
 			{"build/artifacts/*/jibGradle", "build/artifacts/*/jib"},
 		}},
-		{from: "v1beta14"},
-		{from: "v1beta15"},
-		{from: "v1beta16"},
-		{from: "v1beta17"},
-		{from: "v1"},
 		{from: "v2alpha1", pipeline: fromV2alpha1},
 		{from: "v2alpha2", pipeline: fromV2alpha2, patches: []patchMove{{"deploy/kustomize/path", "deploy/kustomize/paths/0"}}},
-		{from: "v2alpha3"},
-		{from: "v2alpha4"},
-		{from: "v2beta1"},
-		{from: "v2beta2"},
 		{from: "v2beta3", renames: []renaming{{"deploy.helm.releases[]", "values", "artifactOverrides"}}},
 		{from: "v2beta4", renames: []renaming{
 			{"build.artifacts[]", "buildpack", "buildpacks"},
 			{"build.cluster", "pullSecret", "pullSecretPath"},
 		}},
-		{from: "v2beta5"},
-		{from: "v2beta6"},
-		{from: "v2beta7"},
 		{from: "v2beta8", pipeline: fromV2beta8},
-		{from: "v2beta9"},
-		{from: "v2beta10"},
-		{from: "v2beta11"},
 		{from: "v2beta12", pipeline: fromV2beta12},
-		{from: "v2beta13"},
-		{from: "v2beta14"},
-		{from: "v2beta15"},
 		{from: "v2beta16", pipeline: fromV2beta16},
-		{from: "v2beta17"},
-		{from: "v2beta18"},
-		{from: "v2beta19"},
-		{from: "v2beta20"},
-		{from: "v2beta21"},
 		{from: "v2beta22", pipeline: fromV2beta22, renames: []renaming{{"deploy", "-", "docker"}}, patches: []patchMove{
 			{"build/artifacts/*/docker/secret", "build/artifacts/*/docker/secrets/0"},
 		}},
-		{from: "v2beta23"},
-		{from: "v2beta24"},
 		{from: "v2beta25", renames: []renaming{
 			{"build.artifacts[].-", "args", "flags"},
 			{"build.artifacts[]", "-", "ko"},
 		}},
-		{from: "v2beta26"},
 		{from: "v2beta27", pipeline: fromV2beta27, patches: []patchMove{{"build/artifacts/*/ko/platforms", "build/artifacts/*/platforms"}}},
-		{from: "v2beta28"},
 		{from: "v2beta29", document: fromV2beta29},
-		{from: "v3alpha1"},
 		{from: "v3", pipeline: fromV3, patches: []patchMove{{"deploy/kubectl/remoteManifests/*", "manifests/remoteManifests/*/manifest"}}},
-		{from: "v4beta1"},
-		{from: "v4beta2"},
-		{from: "v4beta3"},
 		{from: "v4beta4", pipeline: fromV4beta4},
-		{from: "v4beta5"},
-		{from: "v4beta6"},
 		{from: "v4beta7", renames: []renaming{{"deploy.kpt", "false", "force"}}},
-		{from: "v4beta8"},
-		{from: "v4beta9"},
-		{from: "v4beta10"},
-		{from: "v4beta11"},
-		{from: "v4beta12"},
-		{from: "v4beta13"},
 	}
 }
 
@@ -130,8 +82,10 @@ func (d *document) migrate(to int) {
 	if d.version >= to {
 		return
 	}
-	for _, s := range steps()[d.version:to] {
-		s.apply(d)
+	for _, s := range steps() {
+		if from := theFormat().order[s.from]; d.version <= from && from < to {
+			s.apply(d)
+		}
 	}
 	if v := get(d.root, "apiVersion"); v != nil {
 		v.Value = prefix + theFormat().versions[to]

@@ -58,6 +58,9 @@ func (l *loader) apply(d *document, a active) {
 // activated is the names of the profiles that switch themselves on, and of those the ones that a kube context did.
 func (l *loader) activated(d *document, profiles []*yaml.Node) (active, byContext []string) {
 	for _, p := range profiles {
+		if !l.options.ProfileAutoActivation {
+			continue
+		}
 		conditions := items(get(p, "activation"))
 		all := isTrue(get(p, "requiresAllActivations"))
 		held, context := 0, false
@@ -67,7 +70,7 @@ func (l *loader) activated(d *document, profiles []*yaml.Node) (active, byContex
 				context = context || value(get(a, "kubeContext")) != ""
 			}
 		}
-		if !l.options.ProfileAutoActivation || held == 0 || all && held < len(conditions) {
+		if held == 0 || all && held < len(conditions) {
 			continue
 		}
 		name := value(get(p, "name"))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,54 +74,18 @@ func imageName(image string) (problem, hint string) {
 	if colon := strings.LastIndexByte(name, ':'); colon > slash {
 		return "has a tag", fmt.Sprintf("write %q and set the tag with build.tagPolicy", name[:colon])
 	}
-	parts := strings.Split(name, "/")
-	if len(parts) > 1 && (strings.ContainsAny(parts[0], ".:") || parts[0] == "localhost") {
-		if !isDomain(parts[0]) {
-			return fmt.Sprintf("does not name a registry: %q", parts[0]), "write host/name or host:port/name"
+	host, rest, more := strings.Cut(name, "/")
+	if more && (strings.ContainsAny(host, ".:") || host == "localhost") {
+		if !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]+)?$`).MatchString(host) {
+			return fmt.Sprintf("does not name a registry: %q", host), "write host/name or host:port/name"
 		}
-		parts = parts[1:]
+		name = rest
 	}
-	for _, p := range parts {
-		if !isComponent(p) {
-			return "is not an image name", "use lower-case letters and digits, parted by one of . _ - or /"
-		}
+	// The grammar of image references: runs of letters and digits, parted by ".", "_", "__" or dashes.
+	if !regexp.MustCompile(`^[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*)*$`).MatchString(name) {
+		return "is not an image name", "use lower-case letters and digits, parted by one of . _ - or /"
 	}
 	return "", ""
-}
-
-func isDomain(s string) bool {
-	host, port, colon := strings.Cut(s, ":")
-	if host == "" || colon && (port == "" || strings.Trim(port, "0123456789") != "") {
-		return false
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' || strings.Trim(label, letters+"0123456789-") != "" {
-			return false
-		}
-	}
-	return true
-}
-
-const letters = "abcdefghijklmnopqrstuvwxyz"
-
-// isComponent follows the grammar of image references: runs of letters and digits, parted by ".", "_", "__" or dashes.
-func isComponent(s string) bool {
-	separator := "."
-	for s != "" || separator != "" {
-		rest := strings.TrimLeft(s, letters+"0123456789")
-		if len(rest) == len(s) {
-			return false
-		}
-		if rest == "" {
-			return true
-		}
-		s = strings.TrimLeft(rest, "._-")
-		separator = rest[:len(rest)-len(s)]
-		if separator != "." && separator != "_" && separator != "__" && strings.Trim(separator, "-") != "" || separator == "" {
-			return false
-		}
-	}
-	return false
 }
 
 // build checks the builder against what it has to build.
@@ -135,10 +100,7 @@ func (v *validator) build(c *Config) {
 }
 
 func isWorkerPool(s string) bool {
-	_, s, ok := strings.Cut(s, "projects/")
-	project, s, ok1 := strings.Cut(s, "/locations/")
-	region, pool, ok2 := strings.Cut(s, "/workerPools/")
-	return ok && ok1 && ok2 && project != "" && region != "" && pool != ""
+	return regexp.MustCompile(`projects/.+/locations/.+/workerPools/.+`).MatchString(s)
 }
 
 func (v *validator) tests(c *Config) {
@@ -174,8 +136,11 @@ func (v *validator) ports(c *Config) {
 	}
 }
 
-// actions checks names that must be unique over the whole project.
+// actions checks names that must be unique over the whole project, and that verify has something to do.
 func (v *validator) actions() {
+	if v.command == "verify" && len(v.configs) > 0 && !slices.ContainsFunc(v.configs, func(c *Config) bool { return len(c.Verify) > 0 }) {
+		v.add(v.configs[0], "the project has no verify tests", `describe them below "verify"; skiff explain verify shows how`)
+	}
 	seen := map[string]bool{}
 	once := func(c *Config, kind, name string, path ...any) {
 		if name != "" && seen[kind+name] {

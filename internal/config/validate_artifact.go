@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -10,9 +11,7 @@ func (v *validator) artifact(c *Config, a *Artifact, i int) {
 	at := func(path ...any) []any { return append([]any{"build", "artifacts", i}, path...) }
 	v.fits(c, a, at)
 	if d := a.Docker; d != nil {
-		if name, ok := cutFold(d.Network, "container:"); ok && !strings.Contains(name, "{{") && !isContainerName(name) {
-			v.add(c, fmt.Sprintf("network %q names no container", d.Network), "write container:NAME; a name has letters, digits and . _ -", at("docker", "network")...)
-		}
+		v.network(c, d.Network, at("docker", "network"))
 	}
 	if a.Custom != nil && a.Custom.Dependencies != nil {
 		if d := a.Custom.Dependencies; len(d.Ignore) > 0 && (d.Dockerfile != nil || d.Command != "") {
@@ -81,13 +80,16 @@ func (a *Artifact) Type() string {
 	return ""
 }
 
-func cutFold(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
-		return "", false
+// network checks a docker network that is the one of a container. What its template needs may be known only later.
+func (v *validator) network(c *Config, network string, path []any) {
+	m := regexp.MustCompile(`(?i)^container:(.*)$`).FindStringSubmatch(network)
+	if m == nil {
+		return
 	}
-	return s[len(prefix):], true
-}
-
-func isContainerName(s string) bool {
-	return s != "" && strings.Trim(strings.ToLower(s[:1]), letters+"0123456789") == "" && strings.Trim(strings.ToLower(s), letters+"0123456789_.-") == ""
+	name, err := Templates{}.Fill(m[1], nil)
+	if err != nil {
+		v.add(c, err.Error(), "correct the template", path...)
+	} else if !strings.Contains(m[1], "{{") && !regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`).MatchString(name) {
+		v.add(c, fmt.Sprintf("network %q names no container", network), "write container:NAME; a name has letters, digits and . _ -", path...)
+	}
 }

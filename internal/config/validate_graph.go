@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -113,21 +114,11 @@ func (v *validator) cycle(byName map[string]*need, name string, road []string, d
 	return false
 }
 
-func isVariable(s string) bool {
-	return s != "" && !strings.ContainsAny(s[:1], "0123456789") && strings.Trim(strings.ToLower(s), letters+"0123456789_") == ""
-}
+func isVariable(s string) bool { return regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`).MatchString(s) }
 
 // variable is the name that an image could have as a variable.
 func variable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' {
-			return r
-		}
-		if r >= 'a' && r <= 'z' {
-			return r - 'a' + 'A'
-		}
-		return '_'
-	}, s[strings.LastIndexByte(s, '/')+1:])
+	s = regexp.MustCompile(`[^A-Z0-9_]`).ReplaceAllString(strings.ToUpper(s[strings.LastIndexByte(s, '/')+1:]), "_")
 	if s == "" || s[0] >= '0' && s[0] <= '9' {
 		return "_" + s
 	}
