@@ -1,8 +1,12 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,7 +30,22 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/.cache")
 			e.Setenv("KUBECONFIG", e.WorkDir+"/none")
 			e.Setenv("DOCKER_HOST", "unix://"+e.WorkDir+"/none.sock")
+			e.Setenv("SERVER", serve(e))
 			return nil
 		},
 	})
+}
+
+// serve hands out the files of the script's folder; SERVER in them becomes the server's address.
+func serve(e *testscript.Env) (address string) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := os.ReadFile(filepath.Join(e.WorkDir, filepath.FromSlash(r.URL.Path)))
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(bytes.ReplaceAll(data, []byte("SERVER"), []byte(address)))
+	}))
+	e.Defer(server.Close)
+	return server.URL
 }

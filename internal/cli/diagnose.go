@@ -14,8 +14,8 @@ import (
 )
 
 func newDiagnose(w World) *cobra.Command {
-	return faultsAs(w, sessionCommand(w, "diagnose", "Show how skiff understands the project",
-		"Prints what each image is made from and how long it takes to find out, and then the project file as it is understood:\nupgraded to the latest version, with profiles and defaults put in. --yaml-only prints only the latter.", progressToErr, runDiagnose))
+	return sessionCommand(w, "diagnose", "Show how skiff understands the project",
+		"Prints what each image is made from and how long it takes to find out, and then the project file as it is understood:\nupgraded to the latest version, with profiles and defaults put in. --yaml-only prints only the latter.", progressToErr, runDiagnose)
 }
 
 func runDiagnose(ctx context.Context, s *session) error {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,11 +20,8 @@ func faultsAs(w World, cmd *cobra.Command) *cobra.Command {
 	work := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := work(cmd, args)
-		format := cmd.Flags().Lookup("format").Value.String()
-		switch {
-		case !slices.Contains([]string{"text", "json"}, format):
-			return usage("choose one of: text, json", fmt.Errorf("--format=%s", format))
-		case err == nil || format == "text" || errors.As(err, new(told)):
+		json := cmd.Flags().Lookup("format").Value.String() == "json"
+		if err == nil || !json || errors.Is(err, context.Canceled) || errors.As(err, new(told)) {
 			return err
 		}
 		return tellJSON(w.Out, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +19,17 @@ func newFix(w World) *cobra.Command {
 		Long: "Prints the project file as it looks in the latest apiVersion, or in the one of --version. Comments and the order of the keys stay.\n" +
 			"--overwrite writes it in place and keeps the old text in FILE.v2.",
 	}
-	cmd = plainCommand(w, cmd, "filename", func(_ context.Context, o *options, _ []string) error {
+	cmd = plainCommand(w, cmd, "filename format", func(ctx context.Context, o *options, _ []string) error {
+		if err := o.check("fix"); err != nil {
+			return err
+		}
 		if overwrite && output != "" {
 			return usage("leave one of the two out", errors.New("--overwrite and --output exclude each other"))
 		}
-		fixed, err := config.Fix(config.Options{File: o.filename, Dir: w.Dir, Stdin: w.In}, version)
+		if overwrite && strings.Contains(o.filename, "://") {
+			return usage("write the result to a file with --output", errors.New("--overwrite cannot change a file behind a URL"))
+		}
+		fixed, err := config.Fix(ctx, config.Options{File: o.filename, Dir: w.Dir, Stdin: w.In, Download: download}, version)
 		if err != nil {
 			return err
 		}
@@ -46,7 +53,7 @@ func newFix(w World) *cobra.Command {
 	f.StringVar(&version, "version", "", "apiVersion to upgrade to (default the latest)")
 	f.BoolVar(&overwrite, "overwrite", false, "write the file in place; the old text is kept in FILE.v2")
 	f.StringVarP(&output, "output", "o", "", "write the result to this file")
-	return cmd
+	return faultsAs(w, cmd)
 }
 
 func reached(version string) string {

@@ -101,7 +101,7 @@ func flagTable() []flagDef {
 
 func configFlags() []flagDef {
 	return []flagDef{
-		{name: "filename", short: "f", target: func(o *options) any { return &o.filename }, def: "", commands: withConfig, help: "path of the project file; - is standard input (default skaffold.yaml)"},
+		{name: "filename", short: "f", target: func(o *options) any { return &o.filename }, def: "", commands: withConfig, help: "path or URL of the project file; - is standard input (default skaffold.yaml)"},
 		{name: "module", short: "m", target: func(o *options) any { return &o.modules }, def: []string(nil), commands: withConfig, help: "only these modules of the project"},
 		{name: "profile", short: "p", target: func(o *options) any { return &o.profiles }, def: []string(nil), commands: withConfig, help: "activate these profiles; a - in front switches one off"},
 		{name: "profile-auto-activation", target: func(o *options) any { return &o.profileAutoActivation }, def: true, commands: withConfig, help: "activate profiles by their activation rules"},
@@ -145,7 +145,7 @@ func deployFlags() []flagDef {
 		{name: "output", short: "o", target: func(o *options) any { return &o.renderOutput }, def: "", commands: "render", help: "write the manifests to this file"},
 		{name: "output", short: "o", target: func(o *options) any { return &o.renderOutput }, def: "", commands: "diagnose", help: "write what is printed to this file"},
 		{name: "enable-templating", target: func(o *options) any { return &o.templating }, def: false, commands: "diagnose", help: "fill in the templates of the fields that have them, as far as the environment goes"},
-		{name: "format", target: func(o *options) any { return &o.format }, def: "text", commands: "diagnose", help: "how faults are told: text, or json on standard output"},
+		{name: "format", target: func(o *options) any { return &o.format }, def: "text", commands: withConfig, help: "how faults are told: text, or json on standard output"},
 		{name: "label", short: "l", target: func(o *options) any { return &o.labels }, def: []string(nil), commands: deploying + " render", help: "put these labels on every object"},
 		{name: "force", target: func(o *options) any { return &o.force }, def: false, commands: deploying, help: "delete and make again objects that cannot be changed"},
 		{name: "status-check", target: func(o *options) any { return &o.statusCheck }, def: "", bare: "true", commands: deploying, help: "wait until everything runs (default true)"},

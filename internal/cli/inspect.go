@@ -82,7 +82,7 @@ func (w World) inspectOptions(o *options) config.Options {
 	return config.Options{
 		File: o.filename, Dir: w.Dir, Stdin: w.In, Command: "inspect", Profiles: o.profiles, NoPropagateProfiles: !o.propagateProfiles,
 		Modules: o.modules, KubeContext: s.currentContext, KubeContextGiven: o.kubeContext != "", KubeNamespace: s.currentNamespace,
-		Fetch: w.clones(o, "inspect").fetch, RelativePaths: true, Getenv: w.Getenv,
+		Fetch: w.clones(o, "inspect").fetch, Download: download, RelativePaths: true, Getenv: w.Getenv,
 	}
 }
 

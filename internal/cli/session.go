@@ -48,7 +48,7 @@ func sessionCommand(w World, use, short, long string, out func(World, *options) 
 		return s.run(cmd.Context(), out(w, o), pending, work)
 	}
 	addFlags(cmd, o)
-	return cmd
+	return faultsAs(w, cmd)
 }
 
 func progressToOut(w World, _ *options) io.Writer { return w.Out }
@@ -119,7 +119,7 @@ func (s *session) load(ctx context.Context) (*config.Project, error) {
 		File: s.filename, Dir: s.Dir, Stdin: s.In, Command: s.command, Profiles: s.profiles,
 		ProfileAutoActivation: s.profileAutoActivation, NoPropagateProfiles: !s.propagateProfiles, Modules: s.modules,
 		KubeContext: s.currentContext, KubeContextGiven: s.kubeContext != "", KubeNamespace: s.currentNamespace, Getenv: s.Getenv,
-		Fetch: s.clones(s.options, s.command).fetch,
+		Fetch: s.clones(s.options, s.command).fetch, Download: download,
 	})
 }
 
@@ -160,6 +160,7 @@ func (o *options) check(command string) error {
 		{"trigger", o.trigger, []string{"", "notify", "polling", "manual"}},
 		{"sync-remote-cache", o.syncRemoteCache, []string{"", "always", "missing", "never"}},
 		{"digest-source", o.digestSource, []string{"", "local", "remote", "tag", "none"}},
+		{"format", o.format, []string{"", "text", "json"}},
 		{"status-check", o.statusCheck, []string{"", "true", "false"}},
 		{"push", o.push, []string{"", "true", "false"}},
 		{"target", o.target, []string{"", "auto", "cluster", "local"}},

@@ -13,7 +13,7 @@ import (
 
 // Options says which file to load and what decides about its profiles. The zero value loads ./skaffold.yaml.
 type Options struct {
-	File                  string                                                          // -f: a path, "-" for Stdin; "" is skaffold.yaml, else skaffold.yml
+	File                  string                                                          // -f: a path, a URL, "-" for Stdin; "" is skaffold.yaml, else skaffold.yml
 	Dir                   string                                                          // the working folder, absolute
 	Stdin                 io.Reader                                                       // what -f - reads
 	Command               string                                                          // "dev", "build", …: profiles can be activated by it
@@ -25,6 +25,7 @@ type Options struct {
 	KubeContextGiven      bool                                                            // that context comes from --kube-context
 	KubeNamespace         func() string                                                   // the namespace of that context; asked only for in-cluster builds
 	Fetch                 func(ctx context.Context, g *GitSource) (dir string, err error) // gets a repository that a config requires; nil refuses it
+	Download              func(ctx context.Context, url string) ([]byte, error)           // gets a project file by its URL; nil refuses it
 	RelativePaths         bool                                                            // the paths of the file itself stay as they are written
 	Getenv                func(string) (string, bool)                                     // nil: no variable is set
 }

@@ -20,8 +20,8 @@ func Edit(ctx context.Context, o Options, change func(c *Config, inFile bool) (b
 	if err != nil {
 		return err
 	}
-	if p.File == "-" {
-		return configError("standard input cannot be changed", "name a file with -f")
+	if p.File == "-" || isURL(p.File) {
+		return configError(p.File+" cannot be changed", "name a file of this machine with -f")
 	}
 	wanted := map[place]bool{}
 	for _, c := range p.Configs {

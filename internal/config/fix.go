@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -20,8 +21,8 @@ type Fixed struct {
 
 // Fix upgrades a project file to an apiVersion, "" for the latest, and keeps its comments and the order of its keys. Of the
 // options only those count that say which file it is. Nothing is written.
-func Fix(o Options, version string) (*Fixed, error) {
-	in, err := read(o)
+func Fix(ctx context.Context, o Options, version string) (*Fixed, error) {
+	in, err := read(ctx, o)
 	if err != nil {
 		return nil, asList(err)
 	}

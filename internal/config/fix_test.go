@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func TestRealFilesAreFixedAsSkaffoldFixesThem(t *testing.T) {
 		}
 		all++
 		file := filepath.Join(root, row["dir"], row["path"])
-		fixed, err := Fix(Options{File: file, Dir: filepath.Dir(file)}, "")
+		fixed, err := Fix(context.Background(), Options{File: file, Dir: filepath.Dir(file)}, "")
 		if (err == nil) != (row["fix_rc"] == "0") {
 			t.Errorf("%s: Skaffold says %q, skiff says %v", file, row["fix_error"], err)
 			continue
@@ -68,7 +69,7 @@ func TestFixKeepsCommentsAndOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fixed, err := Fix(Options{File: "-", Stdin: strings.NewReader(string(archive.Files[0].Data)), Dir: t.TempDir()}, strings.TrimSpace(string(archive.Comment)))
+			fixed, err := Fix(context.Background(), Options{File: "-", Stdin: strings.NewReader(string(archive.Files[0].Data)), Dir: t.TempDir()}, strings.TrimSpace(string(archive.Comment)))
 			if err != nil {
 				golden(t, name, archive, "fault", diag.Text(err))
 				return

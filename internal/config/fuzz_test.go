@@ -75,18 +75,18 @@ func FuzzMigrate(f *testing.F) {
 		if version >= 0 && version < len(versions) {
 			text = "apiVersion: " + versions[version] + "\n" + strings.TrimPrefix(text, "apiVersion:")
 		}
-		fixed, err := Fix(Options{File: "-", Dir: "/p", Stdin: strings.NewReader(text)}, "")
+		fixed, err := Fix(context.Background(), Options{File: "-", Dir: "/p", Stdin: strings.NewReader(text)}, "")
 		if err != nil || fixed.New == nil {
 			return
 		}
-		again, err := Fix(Options{File: "-", Dir: "/p", Stdin: strings.NewReader(string(fixed.New))}, "")
+		again, err := Fix(context.Background(), Options{File: "-", Dir: "/p", Stdin: strings.NewReader(string(fixed.New))}, "")
 		if err != nil {
 			t.Fatalf("what fix wrote is refused: %v\n%s\nbecame\n%s", err, text, fixed.New)
 		}
 		if again.New != nil {
 			t.Errorf("what fix wrote is not the latest version:\n%s", fixed.New)
 		}
-		if older, err := Fix(Options{File: "-", Dir: "/p", Stdin: strings.NewReader(text)}, "skaffold/v2beta29"); err == nil && older.New != nil {
+		if older, err := Fix(context.Background(), Options{File: "-", Dir: "/p", Stdin: strings.NewReader(text)}, "skaffold/v2beta29"); err == nil && older.New != nil {
 			if _, err := decodeAll(older.New); err != nil {
 				t.Errorf("what fix wrote for an older version is no YAML: %v", err)
 			}

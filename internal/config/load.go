@@ -14,7 +14,7 @@ import (
 // Load reads the project file and every file that it requires. The error is a diag.List with every fault of those
 // files, in the order of the files.
 func Load(ctx context.Context, o Options) (*Project, error) {
-	in, err := read(o)
+	in, err := read(ctx, o)
 	if err != nil {
 		return nil, asList(err)
 	}
@@ -58,7 +58,7 @@ type file struct {
 func (l *loader) open(in input, dir string) *file {
 	f := &file{name: in.name, path: in.path, dir: dir}
 	l.files[in.path] = f
-	if in.path != "-" {
+	if in.path != "-" && !isURL(in.path) {
 		l.project.Files = append(l.project.Files, in.path)
 	}
 	docs, faults := parse(in)

@@ -3,10 +3,12 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +28,7 @@ type input struct {
 }
 
 // read finds and reads the file that the options name.
-func read(o Options) (input, error) {
+func read(ctx context.Context, o Options) (input, error) {
 	if o.File == "-" {
 		if o.Stdin == nil {
 			return input{}, configError("standard input is not open", `pass a file with "-f FILE"`)
@@ -38,10 +40,32 @@ func read(o Options) (input, error) {
 		return input{"stdin", "-", data}, sized("stdin", data)
 	}
 	name := cmp.Or(o.File, "skaffold.yaml")
-	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
-		return input{}, configError(name+" is not read: loading from a URL is not supported yet", fmt.Sprintf("pipe it in: curl -fsS %s | skiff … -f -", name))
+	if isURL(name) {
+		return download(ctx, o, name)
 	}
 	return readNamed(o.Dir, name)
+}
+
+func isURL(name string) bool {
+	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
+}
+
+// download gets a project file by its URL, which is its path as well.
+func download(ctx context.Context, o Options, url string) (input, error) {
+	if o.Download == nil {
+		return input{}, configError(url+" is not read here: only files of this machine can be changed", "save it beside the project and name that file")
+	}
+	shown := url
+	if parsed, err := neturl.Parse(url); err == nil {
+		shown = parsed.Redacted()
+	}
+	data, err := o.Download(ctx, url)
+	if err != nil {
+		e := configError(fmt.Sprintf("%s cannot be read: %v", shown, err), "check the address with: curl -fsSL "+shown)
+		e.Err = err
+		return input{}, e
+	}
+	return input{shown, url, data}, sized(shown, data)
 }
 
 func readNamed(dir, name string) (input, error) {

@@ -143,8 +143,8 @@ func (l *loader) target(ctx context.Context, c *Config, r *Requirement, index in
 	case r.GoogleCloudBuildRepoV2 != nil:
 		return l.refuse(c, `"requires" by googleCloudBuildRepoV2 is not supported: skiff does not ask Cloud Build`,
 			`name the repository itself: "git: {repo: https://…}"`, index, "googleCloudBuildRepoV2")
-	case strings.Contains(r.Path, "://"):
-		return l.refuse(c, `"requires" by URL is not supported`, `clone it beside this project and name it with "path", or name its repository with "git"`, index, key)
+	case strings.Contains(r.Path, "://") && !isURL(r.Path):
+		return l.refuse(c, `"requires" by `+r.Path[:strings.Index(r.Path, "://")]+` is not supported`, `name a file of this machine, an https address, or a repository with "git"`, index, key)
 	case r.Path == "":
 		return l.files[c.File]
 	default:
@@ -153,7 +153,7 @@ func (l *loader) target(ctx context.Context, c *Config, r *Requirement, index in
 	if f := l.files[path]; f != nil {
 		return f
 	}
-	in, err := readRequired(path)
+	in, err := l.readRequired(ctx, path)
 	var known *diag.Error
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && r.Git != nil:
@@ -168,8 +168,11 @@ func (l *loader) target(ctx context.Context, c *Config, r *Requirement, index in
 	if f := l.files[in.path]; f != nil {
 		return f
 	}
-	in.name = l.shownPath(in.path)
-	f := l.open(in, filepath.Dir(in.path))
+	dir = l.options.Dir // of a URL
+	if !isURL(in.path) {
+		in.name, dir = l.shownPath(in.path), filepath.Dir(in.path)
+	}
+	f := l.open(in, dir)
 	f.remote = r.Git != nil || c.Remote
 	return f
 }
@@ -188,8 +191,11 @@ func (c *Config) requiredPath(index int) string {
 	if entries := items(get(c.doc.root, "requires")); index < len(entries) {
 		path = value(get(entries[index], "path"))
 	}
+	if isURL(path) {
+		return path
+	}
 	base := c.Dir
-	if c.File != "-" {
+	if c.File != "-" && !isURL(c.File) {
 		base = filepath.Dir(c.File)
 	}
 	if !filepath.IsAbs(path) {
@@ -207,7 +213,10 @@ func fileIn(path string) string {
 }
 
 // readRequired reads a file that is required; skaffold.yml stands in for skaffold.yaml here as well.
-func readRequired(path string) (input, error) {
+func (l *loader) readRequired(ctx context.Context, path string) (input, error) {
+	if isURL(path) {
+		return download(ctx, l.options, path)
+	}
 	in, err := readFile("", path)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == "skaffold.yaml" {
 		if yml, ymlErr := readFile("", strings.TrimSuffix(path, "yaml")+"yml"); ymlErr == nil {
