@@ -46,7 +46,7 @@ func Rooms() []Room {
 		{"tag", 3, []string{"config", "tree", "proc", "diag"}},
 		{"task", 3, []string{"config", "proc", "kube", "engine", "event", "diag"}},
 
-		{"pipeline", 4, []string{"tag", "image", "task", "render", "debug", "deploy", "status", "config", "kube", "event", "diag"}},
+		{"pipeline", 4, []string{"tag", "image", "task", "render", "debug", "deploy", "status", "config", "tree", "kube", "event", "diag"}},
 
 		{"dev", 5, []string{"pipeline", "watch", "filesync", "forward", "logs", "local", "proc", "config", "kube", "event", "diag"}},
 	}

@@ -184,7 +184,7 @@ func (s *session) open() error {
 	if s.engine, err = engine.Connect(engine.Options{Getenv: s.env}); err != nil {
 		return err
 	}
-	if s.index, err = tree.OpenIndex(s.cachePath("files.json")); err != nil {
+	if s.index, err = tree.OpenIndex(s.cachePath("files/" + projectKey(s.project))); err != nil {
 		return err
 	}
 	s.remote = image.NewRegistry(s.engine.Auth(), s.insecureRegistries())
@@ -193,7 +193,11 @@ func (s *session) open() error {
 		if file == "" {
 			file = s.cachePath("images.json")
 		}
-		s.cache = image.NewCache(image.CacheOptions{File: s.path(file), Index: s.index, Registry: s.remote, Engine: s.engine})
+		s.cache = image.NewCache(image.CacheOptions{
+			File: s.path(file), Index: s.index, Registry: s.remote, Engine: s.engine,
+			Bases: s.cachePath("bases.json"), History: s.cachePath("history/" + projectKey(s.project)),
+			Warn: func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
+		})
 	}
 	return nil
 }

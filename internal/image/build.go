@@ -12,6 +12,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 // Set says how a set of images is made.
@@ -26,6 +27,7 @@ type Set struct {
 // and is told at the end together with what was not tried; only ctx ends everything. The results are those that exist, in the
 // order of the requests.
 func Build(ctx context.Context, s Set, requests []Request, sink event.Sink) ([]Result, error) {
+	ctx = tree.WithLook(ctx)
 	nodes, err := plan(s, requests)
 	if err != nil {
 		return nil, diag.WithCode(diag.CodeBuild, err)
@@ -127,6 +129,7 @@ type runner struct {
 	set   Set
 	sink  event.Sink
 	slots chan struct{} // nil: no limit
+	noted sync.Once
 }
 
 func (r *runner) node(ctx context.Context, n *node) {
@@ -142,6 +145,10 @@ func (r *runner) node(ctx context.Context, n *node) {
 			return
 		}
 		n.Needs[edge.alias] = edge.node.result
+		if edge.node.result.Cached == "" {
+			// It took a while: what was seen when all began may be out of date.
+			ctx = tree.WithLook(tree.WithoutLook(ctx))
+		}
 	}
 	start := time.Now()
 	n.result, n.err = r.make(ctx, n.Request)
@@ -163,14 +170,9 @@ func (r *runner) make(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	key := ""
-	if r.set.Cache != nil {
-		// What keeps the inputs from being known keeps the image from being built as well, and that is better told by the builder.
-		if key, err = r.set.Cache.Key(ctx, b, req); err == nil {
-			if found, ok := r.set.Cache.Find(ctx, req, key); ok {
-				return found, nil
-			}
-		}
+	found, known, ok := r.look(ctx, b, &req)
+	if ok || ctx.Err() != nil {
+		return found, ctx.Err()
 	}
 	if err := r.acquire(ctx); err != nil {
 		return Result{}, err
@@ -178,20 +180,67 @@ func (r *runner) make(ctx context.Context, req Request) (Result, error) {
 	defer r.release()
 	r.sink.Send(event.BuildStarted{Image: req.Artifact.Image, Builder: b.Name(), Cause: req.Cause})
 	res, err := b.Build(ctx, req, r.output(req.Artifact))
-	if err != nil || key == "" {
-		return res, err
+	if known != nil && ctx.Err() == nil {
+		r.remember(ctx, b, req, known, res, err)
 	}
-	r.remember(ctx, b, req, key, res)
-	return res, nil
+	return res, err
+}
+
+// stock is what is known of a request's inputs when its build begins.
+type stock struct {
+	inv *Inventory
+	key string
+}
+
+// look asks the cache. What keeps the inputs from being known keeps the image from being built as well, and that is better told by
+// the builder: there is no stock then.
+func (r *runner) look(ctx context.Context, b Builder, req *Request) (Result, *stock, bool) {
+	c := r.set.Cache
+	if c == nil {
+		return Result{}, nil, false
+	}
+	inv, err := c.Inventory(ctx, b, *req)
+	if err != nil {
+		return Result{}, nil, false
+	}
+	key, err := inv.Key()
+	if err != nil {
+		return Result{}, nil, false
+	}
+	res, missed := c.find(ctx, *req, key)
+	if missed == nil {
+		r.note(c.history.save(Record{Image: req.Artifact.Image, Key: key, Ref: res.Ref, Outcome: "found", Where: res.Cached, Time: time.Now().UTC()}, inv))
+		return res, nil, true
+	}
+	if req.Cause == "" {
+		req.Cause = c.cause(*req, inv, missed)
+	}
+	return Result{}, &stock{inv, key}, false
 }
 
 // remember puts a result in the cache, unless its inputs changed while it was built: nobody knows then which state it holds.
-func (r *runner) remember(ctx context.Context, b Builder, req Request, key string, res Result) {
-	if again, err := r.set.Cache.Key(ctx, b, req); err != nil || again != key {
+func (r *runner) remember(ctx context.Context, b Builder, req Request, known *stock, res Result, failed error) {
+	c := r.set.Cache
+	rec := Record{Image: req.Artifact.Image, Key: known.key, Ref: res.Ref, Outcome: "built", Cause: req.Cause, How: res.How, Time: time.Now().UTC()}
+	if failed != nil {
+		rec.Outcome, rec.Ref = "failed", ""
+	}
+	r.note(c.history.save(rec, known.inv))
+	if failed != nil {
 		return
 	}
-	if err := r.set.Cache.Save(key, res); err != nil {
+	if again, err := c.Key(tree.WithoutLook(ctx), b, req); err != nil || again != known.key {
+		return
+	}
+	if err := c.Save(known.key, res); err != nil {
 		r.sink.Send(event.Note{Text: fmt.Sprintf("the next build of %s may not be found again: %v", req.Artifact.Image, err)})
+	}
+}
+
+// note tells, once, that what is only good for explanations cannot be written down.
+func (r *runner) note(err error) {
+	if err != nil {
+		r.noted.Do(func() { r.sink.Send(event.Note{Text: fmt.Sprintf("why images are built will not be known: %v", err)}) })
 	}
 }
 

@@ -215,7 +215,11 @@ func TestWhatChangesDuringItsBuildIsNotRemembered(t *testing.T) {
 		if _, err := Build(t.Context(), set, []Request{r}, event.Discard); err != nil {
 			t.Fatal(err)
 		}
-		return len(readEntries(set.Cache.o.File))
+		have, err := readEntries(set.Cache.o.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(have)
 	}
 	f.during = func(Request) { _ = os.WriteFile(file, []byte("22"), 0o600) }
 	if n := saved(); n != 0 {
@@ -235,7 +239,7 @@ func (o outer) Unwrap() Builder { return o.Builder }
 // based is a fake that names its base images.
 type based struct{ fake }
 
-func (*based) Bases(Request) ([]string, error) { return []string{"debian"}, nil }
+func (*based) Bases(Request) ([]Base, error) { return []Base{{Ref: "debian"}}, nil }
 
 func TestWhatABuilderCanDoIsFoundBelowItsWrappers(t *testing.T) {
 	if _, ok := As[Based](outer{outer{&fake{}}}); ok {

@@ -1,15 +1,19 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/tree"
@@ -25,6 +29,8 @@ type Engine interface {
 // Digester tells the digest and the mode of a file; tree.Index is one that reads no file twice.
 type Digester interface {
 	File(path string) (tree.File, error)
+	// Stamped is File for a path whose stamp was taken already.
+	Stamped(path string, s tree.Stamp) (tree.File, error)
 }
 
 // CacheOptions says where a Cache keeps what it knows, and whom it asks whether that is still true.
@@ -33,14 +39,21 @@ type CacheOptions struct {
 	Index    Digester  // digests of files
 	Registry *Registry // for images that are pushed
 	Engine   Engine    // for images that are not; nil: there is none
+	Bases    string    // file that keeps what base images point at; empty: it is asked each time
+	History  string    // folder that keeps what each artifact was made from last; empty: nobody can say why one is made again
+	Warn     func(text string)
 }
 
 // Cache remembers which image was made from which inputs. Several sessions may use one file at once.
 type Cache struct {
-	o    CacheOptions
-	mu   sync.Mutex
-	read bool
-	have map[string]entry
+	o      CacheOptions
+	mu     sync.Mutex
+	read   bool
+	warned bool // of a spoiled file
+	have   map[string]entry
+
+	bases   *baseDigests
+	history history
 }
 
 // entry is what is remembered of one image.
@@ -55,25 +68,42 @@ type entry struct {
 const maxEntries = 2000
 
 // NewCache is a cache over a file, which is read when the first image is looked up.
-func NewCache(o CacheOptions) *Cache { return &Cache{o: o} }
+func NewCache(o CacheOptions) *Cache {
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	return &Cache{o: o, bases: &baseDigests{o: o, now: time.Now}, history: history{dir: o.History}}
+}
 
 // Find is the image that was made from the inputs of key before, if it is proved to be there still. It has the wanted
 // reference then, given without a build or a pull.
 func (c *Cache) Find(ctx context.Context, r Request, key string) (Result, bool) {
+	res, err := c.find(ctx, r, key)
+	return res, err == nil
+}
+
+// errUnknown is a key under which nothing was ever made.
+var errUnknown = errors.New("nothing was made from the same inputs before")
+
+// find is Find with the reason why nothing was found.
+func (c *Cache) find(ctx context.Context, r Request, key string) (Result, error) {
 	e, ok := c.lookup(key)
 	if !ok {
-		return Result{}, false
+		return Result{}, errUnknown
 	}
 	res := Result{Image: r.Artifact.Image, Digest: e.Digest, ID: e.ID, WorkDir: e.WorkDir}
-	found := c.inEngine
+	found, where := c.inEngine, "engine"
 	if r.Push {
-		found = c.inRegistry
+		found, where = c.inRegistry, "registry"
 	}
 	// A registry or an engine that does not answer is a miss: the build says what is wrong with it.
 	if err := found(ctx, r, &res); err != nil {
-		return Result{}, false
+		if ctx.Err() != nil {
+			return Result{}, ctx.Err()
+		}
+		return Result{}, fmt.Errorf("the %s no longer has the image that was made from the same inputs", where)
 	}
-	return res, true
+	return res, nil
 }
 
 // inRegistry proves an image by a HEAD of the registry; under another tag it gets the wanted one there, and where only the
@@ -143,7 +173,7 @@ func (c *Cache) lookup(key string) (entry, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.read {
-		c.have, c.read = readEntries(c.o.File), true
+		c.have, c.read = c.readFile(), true
 	}
 	e, ok := c.have[key]
 	return e, ok
@@ -161,7 +191,7 @@ func (c *Cache) update(change func(map[string]entry)) error {
 		return fmt.Errorf("image cache: %w", err)
 	}
 	defer unlock()
-	have := readEntries(c.o.File)
+	have := c.readFile()
 	for key, e := range c.have {
 		if _, ok := have[key]; !ok {
 			have[key] = e
@@ -173,41 +203,63 @@ func (c *Cache) update(change func(map[string]entry)) error {
 	return writeEntries(c.o.File, have)
 }
 
-// readEntries is the file's entries; one that is missing or broken is an empty cache, which costs a build and no more.
-func readEntries(file string) map[string]entry {
-	have := map[string]entry{}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return have
-	}
-	if json.Unmarshal(data, &have) != nil || have == nil {
-		return map[string]entry{}
+// readFile is the file's entries. One that is spoiled is told once, and costs a build and no more.
+func (c *Cache) readFile() map[string]entry {
+	have, err := readEntries(c.o.File)
+	if err != nil && !c.warned {
+		c.warned = true
+		c.o.Warn(fmt.Sprintf("%v; images are looked up anew, and the file is written again", err))
 	}
 	return have
+}
+
+// readEntries is the entries in a file, in JSON or, as Skaffold writes it, in YAML. A file that is missing has none.
+func readEntries(file string) (map[string]entry, error) {
+	have := map[string]entry{}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
+		return have, nil
+	}
+	if err != nil {
+		return have, fmt.Errorf("the cache of images cannot be read: %w", err)
+	}
+	if err = json.Unmarshal(data, &have); err != nil {
+		have = map[string]entry{}
+		err = yaml.Unmarshal(data, &have)
+	}
+	if err != nil || have == nil {
+		return map[string]entry{}, fmt.Errorf("the cache of images in %s is spoiled", file)
+	}
+	return have, nil
 }
 
 // writeEntries replaces the file at once, so that no reader sees half of it.
 func writeEntries(file string, have map[string]entry) error {
 	data, err := json.MarshalIndent(have, "", " ")
-	if err != nil {
-		return fmt.Errorf("image cache: %w", err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return fmt.Errorf("image cache: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if closed := tmp.Close(); err == nil {
-		err = closed
-	}
 	if err == nil {
-		err = os.Rename(tmp.Name(), file)
+		err = replaceFile(file, data)
 	}
 	if err != nil {
 		return fmt.Errorf("image cache: %w", err)
 	}
 	return nil
+}
+
+// replaceFile writes a file whole or not at all. Its folder is made when needed.
+func replaceFile(file string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), file)
 }
 
 func trim(have map[string]entry) {

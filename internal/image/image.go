@@ -74,12 +74,6 @@ type Root struct {
 // Builders finds the Builder of an artifact.
 type Builders func(a *config.Artifact) (Builder, error)
 
-// Based is a Builder whose images start from others that the project does not build. Their digests are part of the cache's key.
-type Based interface {
-	// Bases are the references of those images, as far as they can be told without asking anybody.
-	Bases(r Request) ([]string, error)
-}
-
 // Wrapper is a Builder that adds something to another one.
 type Wrapper interface {
 	Builder

@@ -16,6 +16,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/render"
 	"github.com/skiff-dev/skiff/internal/status"
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 // Inputs is what an image is made from.
@@ -149,6 +150,7 @@ func (l *Line) Tag(ctx context.Context, artifacts []*config.Artifact) (requests 
 
 // Build tags and makes the images. What could be made is in the results, and is known from now on, even when others failed.
 func (l *Line) Build(ctx context.Context, artifacts []*config.Artifact, wrap func(image.Builder) image.Builder) ([]Built, error) {
+	ctx = tree.WithLook(ctx) // tags and keys are of one state of the disk
 	requests, err := l.Tag(ctx, artifacts)
 	if err != nil || len(requests) == 0 {
 		return nil, err

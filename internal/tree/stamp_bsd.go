@@ -5,6 +5,8 @@ package tree
 import (
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func identity(info fs.FileInfo) (inode uint64, changed int64) {
@@ -13,4 +15,8 @@ func identity(info fs.FileInfo) (inode uint64, changed int64) {
 		return 0, 0
 	}
 	return uint64(st.Ino), st.Ctimespec.Nano()
+}
+
+func stampOfStat(st *unix.Stat_t) Stamp {
+	return Stamp{Size: st.Size, Modified: st.Mtim.Nano(), Changed: st.Ctim.Nano(), Inode: uint64(st.Ino), Mode: modeOf(uint32(st.Mode))}
 }

@@ -3,6 +3,8 @@ package tree
 import (
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func identity(info fs.FileInfo) (inode uint64, changed int64) {
@@ -12,4 +14,8 @@ func identity(info fs.FileInfo) (inode uint64, changed int64) {
 	}
 	// Nano is int64 on every architecture, the fields are not.
 	return uint64(st.Ino), st.Ctim.Nano()
+}
+
+func stampOfStat(st *unix.Stat_t) Stamp {
+	return Stamp{Size: st.Size, Modified: st.Mtim.Nano(), Changed: st.Ctim.Nano(), Inode: st.Ino, Mode: modeOf(st.Mode)}
 }

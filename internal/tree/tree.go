@@ -14,14 +14,16 @@ import (
 // Walk calls fn for everything below dir, folders before what is in them, in the order of their names. The path is
 // relative to dir and slash-separated; dir itself is left out. What skip says true to is left out with all below it;
 // a nil skip leaves nothing out. A symbolic link is handed to fn and never followed (dir itself may be one). What
-// vanishes during the walk is no fault; a folder that cannot be read is. fn may return fs.SkipDir and fs.SkipAll.
+// vanishes during the walk is no fault; a folder that cannot be read is. fn may return fs.SkipDir and fs.SkipAll. Where ctx has a
+// Look, the walk is over that, and every DirEntry is an Entry.
 func Walk(ctx context.Context, dir string, skip func(rel string, d fs.DirEntry) bool, fn func(rel string, d fs.DirEntry) error) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("walk %s: %w", dir, err)
-	}
 	w := walk{ctx, skip, fn}
-	err = w.entries(dir, "", entries)
+	var err error
+	if look := LookOf(ctx); look != nil {
+		err = look.walk(w, filepath.Clean(dir))
+	} else {
+		err = w.root(dir)
+	}
 	if errors.Is(err, fs.SkipAll) || errors.Is(err, fs.SkipDir) {
 		return nil
 	}
@@ -32,6 +34,14 @@ type walk struct {
 	ctx  context.Context
 	skip func(rel string, d fs.DirEntry) bool
 	fn   func(rel string, d fs.DirEntry) error
+}
+
+func (w walk) root(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("walk %s: %w", dir, err)
+	}
+	return w.entries(dir, "", entries)
 }
 
 func (w walk) entries(dir, rel string, entries []fs.DirEntry) error {
@@ -68,11 +78,16 @@ func (w walk) entries(dir, rel string, entries []fs.DirEntry) error {
 
 func (w walk) below(dir, rel string) error {
 	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return unreadable(rel, err)
+	}
+	return w.entries(dir, rel, entries)
+}
+
+// unreadable is the fault of a folder below the first one; there is none if it vanished.
+func unreadable(rel string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("walk %s: %w", rel, err)
-	}
-	return w.entries(dir, rel, entries)
+	return fmt.Errorf("walk %s: %w", rel, err)
 }

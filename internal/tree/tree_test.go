@@ -63,22 +63,24 @@ func TestWalk(t *testing.T) {
 		{"all that fn leaves out", []string{"a", "b"}, nil, func(string) error { return fs.SkipAll }, []string{"a"}, nil},
 		{"an error of fn ends it", []string{"a", "b"}, nil, func(string) error { return os.ErrInvalid }, []string{"a"}, os.ErrInvalid},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var got []string
-			err := Walk(t.Context(), plant(t, tt.paths...), tt.skip, func(rel string, _ fs.DirEntry) error {
-				got = append(got, rel)
-				if tt.fn == nil {
-					return nil
+		for name, ctx := range map[string]context.Context{tt.name: t.Context(), tt.name + ", in one look": WithLook(t.Context())} {
+			t.Run(name, func(t *testing.T) {
+				var got []string
+				err := Walk(ctx, plant(t, tt.paths...), tt.skip, func(rel string, _ fs.DirEntry) error {
+					got = append(got, rel)
+					if tt.fn == nil {
+						return nil
+					}
+					return tt.fn(rel)
+				})
+				if !errors.Is(err, tt.err) {
+					t.Errorf("Walk: %v, want %v", err, tt.err)
 				}
-				return tt.fn(rel)
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("walked (-want +got):\n%s", diff)
+				}
 			})
-			if !errors.Is(err, tt.err) {
-				t.Errorf("Walk: %v, want %v", err, tt.err)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("walked (-want +got):\n%s", diff)
-			}
-		})
+		}
 	}
 }
 
