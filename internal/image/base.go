@@ -17,8 +17,8 @@ import (
 	"github.com/skiff-dev/skiff/internal/engine"
 )
 
-// Base is an image that another one starts from or copies from, and that the project does not build.
-type Base struct {
+// Origin is an image that another one starts from or copies from, and that the project does not build.
+type Origin struct {
 	Ref   string
 	Fresh bool // the registry decides, also where the engine has the image
 }
@@ -26,7 +26,7 @@ type Base struct {
 // Based is a Builder whose images start from others. Their digests are part of the cache's key.
 type Based interface {
 	// Bases are those images, as far as they can be told without asking anybody.
-	Bases(r Request) ([]Base, error)
+	Bases(r Request) ([]Origin, error)
 }
 
 const (
@@ -86,7 +86,7 @@ func (c *Cache) basesOf(ctx context.Context, b Builder, r Request) (map[string]s
 	return found, nil
 }
 
-func (d *baseDigests) digest(ctx context.Context, b Base) string {
+func (d *baseDigests) digest(ctx context.Context, b Origin) string {
 	if _, digest, ok := strings.Cut(b.Ref, "@"); ok {
 		return digest
 	}

@@ -239,7 +239,7 @@ func (o outer) Unwrap() Builder { return o.Builder }
 // based is a fake that names its base images.
 type based struct{ fake }
 
-func (*based) Bases(Request) ([]Base, error) { return []Base{{Ref: "debian"}}, nil }
+func (*based) Bases(Request) ([]Origin, error) { return []Origin{{Ref: "debian"}}, nil }
 
 func TestWhatABuilderCanDoIsFoundBelowItsWrappers(t *testing.T) {
 	if _, ok := As[Based](outer{outer{&fake{}}}); ok {

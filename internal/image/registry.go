@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -19,6 +20,7 @@ type Registry struct {
 	options  []remote.Option
 	mu       sync.Mutex
 	puller   *remote.Puller
+	asker    *remote.Puller // asks once: whoever only wants to know does not wait for a registry that is down
 	pusher   *remote.Pusher
 }
 
@@ -41,11 +43,10 @@ func (r *Registry) Digest(ctx context.Context, ref string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pull, _, err := r.clients()
-	if err != nil {
+	if _, _, err := r.clients(); err != nil {
 		return "", err
 	}
-	d, err := pull.Head(ctx, parsed)
+	d, err := r.asker.Head(ctx, parsed)
 	if err != nil {
 		return "", fmt.Errorf("look up %s: %w", ref, err)
 	}
@@ -130,6 +131,10 @@ func (r *Registry) clients() (*remote.Puller, *remote.Pusher, error) {
 	}
 	pusher, err := remote.NewPusher(r.options...)
 	if err != nil {
+		return nil, nil, fmt.Errorf("registry client: %w", err)
+	}
+	once := remote.WithRetryBackoff(remote.Backoff{Steps: 1})
+	if r.asker, err = remote.NewPuller(append(slices.Clone(r.options), once)...); err != nil {
 		return nil, nil, fmt.Errorf("registry client: %w", err)
 	}
 	r.puller, r.pusher = puller, pusher

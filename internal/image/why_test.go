@@ -149,31 +149,31 @@ func TestBaseImagesAreKnownByTheirDigests(t *testing.T) {
 		return &baseDigests{o: CacheOptions{Registry: NewRegistry(nil, nil), Engine: e, Bases: file}, now: func() time.Time { return now }}
 	}
 	gone := &baseEngine{err: engine.ErrNotFound}
-	if got := open(gone).digest(t.Context(), Base{Ref: ref}); got != digest {
+	if got := open(gone).digest(t.Context(), Origin{Ref: ref}); got != digest {
 		t.Errorf("from the registry: %q", got)
 	}
-	if got := open(&baseEngine{image: engine.Image{ID: "sha256:i", Digests: []string{reg.host + "/base@sha256:" + strings.Repeat("e", 64)}}}).digest(t.Context(), Base{Ref: ref}); got != "sha256:"+strings.Repeat("e", 64) {
+	if got := open(&baseEngine{image: engine.Image{ID: "sha256:i", Digests: []string{reg.host + "/base@sha256:" + strings.Repeat("e", 64)}}}).digest(t.Context(), Origin{Ref: ref}); got != "sha256:"+strings.Repeat("e", 64) {
 		t.Errorf("what the engine has: %q", got)
 	}
 	own := &baseEngine{image: engine.Image{ID: "sha256:i"}}
 	d := open(own)
-	if got := d.digest(t.Context(), Base{Ref: ref}) + d.digest(t.Context(), Base{Ref: ref}); got != "sha256:isha256:i" || own.asked != 1 {
+	if got := d.digest(t.Context(), Origin{Ref: ref}) + d.digest(t.Context(), Origin{Ref: ref}); got != "sha256:isha256:i" || own.asked != 1 {
 		t.Errorf("made in the engine: %q, asked %d times", got, own.asked)
 	}
-	if got := open(own).digest(t.Context(), Base{Ref: ref, Fresh: true}); got != digest {
+	if got := open(own).digest(t.Context(), Origin{Ref: ref, Fresh: true}); got != digest {
 		t.Errorf("fresh: %q", got)
 	}
-	if got := open(nil).digest(t.Context(), Base{Ref: "x@sha256:1"}); got != "sha256:1" {
+	if got := open(nil).digest(t.Context(), Origin{Ref: "x@sha256:1"}); got != "sha256:1" {
 		t.Errorf("pinned: %q", got)
 	}
-	if got := open(nil).digest(t.Context(), Base{Ref: dead}); got != "" {
+	if got := open(nil).digest(t.Context(), Origin{Ref: dead}); got != "" {
 		t.Errorf("nobody knows: %q", got)
 	}
 	old := open(nil)
 	old.keep(&old.said, dead, "sha256:old")
 	old.save()
 	now = now.Add(time.Hour)
-	if got := open(nil).digest(t.Context(), Base{Ref: dead}); got != "sha256:old" {
+	if got := open(nil).digest(t.Context(), Origin{Ref: dead}); got != "sha256:old" {
 		t.Errorf("without a network: %q", got)
 	}
 }

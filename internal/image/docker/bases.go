@@ -11,7 +11,7 @@ var _ image.Based = (*Builder)(nil)
 
 // Bases are the images that the needed stages start from, copy from or mount, without other stages and the required images. One whose
 // name hangs on something that only the engine knows is left out.
-func (b *Builder) Bases(r image.Request) ([]image.Base, error) {
+func (b *Builder) Bases(r image.Request) ([]image.Origin, error) {
 	args, err := b.args(r, nil)
 	if err != nil {
 		return nil, err
@@ -24,9 +24,9 @@ func (b *Builder) Bases(r image.Request) ([]image.Base, error) {
 	for _, need := range r.Needs {
 		own[need.Ref] = true
 	}
-	var list []image.Base
+	var list []image.Origin
 	add := func(name string) {
-		base := image.Base{Ref: name, Fresh: r.Artifact.Docker.PullParent}
+		base := image.Origin{Ref: name, Fresh: r.Artifact.Docker.PullParent}
 		if name != "" && name != "scratch" && !own[name] && !slices.Contains(list, base) {
 			list = append(list, base)
 		}
