@@ -43,6 +43,7 @@ type project struct {
 	dir  string
 	home string
 	port int
+	env  []string // besides the usual
 }
 
 func copyExample(t *testing.T, name string) *project {
@@ -125,19 +126,26 @@ func (p *project) environment() []string {
 
 func (p *project) start(args ...string) *session {
 	p.t.Helper()
+	return p.run(append([]string{binary}, args...)...)
+}
+
+// run starts a command that is a session of skiff. It is a process group, as a terminal makes one: Ctrl-C reaches all of it.
+func (p *project) run(args ...string) *session {
+	p.t.Helper()
 	s := &session{project: p, done: make(chan struct{})}
-	s.cmd = exec.Command(binary, args...)
-	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = p.dir, p.environment(), s, s
+	s.cmd = exec.Command(args[0], args[1:]...)
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = p.dir, append(p.environment(), p.env...), s, s
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
 	go func() { s.err = s.cmd.Wait(); close(s.done) }()
 	p.t.Cleanup(func() {
-		_ = s.cmd.Process.Signal(os.Interrupt)
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT)
 		select {
 		case <-s.done:
 		case <-time.After(15 * time.Second):
-			_ = s.cmd.Process.Kill()
+			_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 			p.t.Error("skiff does not end")
 		}
 		if p.t.Failed() {
@@ -161,6 +169,15 @@ func (s *session) within(d time.Duration, what string, is func() bool) {
 func (s *session) says(text string) {
 	s.t.Helper()
 	s.within(60*time.Second, "skiff says "+text, func() bool { return strings.Contains(s.text(), text) })
+}
+
+// interrupt is Ctrl-C, and waits for the end.
+func (s *session) interrupt() {
+	s.t.Helper()
+	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT); err != nil {
+		s.t.Fatal(err)
+	}
+	<-s.done
 }
 
 func get(port int, path string) string {

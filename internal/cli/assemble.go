@@ -151,7 +151,7 @@ func (s *session) why() string {
 	case len(s.project.Configs) > 0 && s.project.Configs[0].Deploy.KubeContext != "":
 		return "as deploy.kubeContext says; --kube-context takes another"
 	}
-	return "the current context; --kube-context takes another"
+	return "the current context; --kube-context takes another, --target=local this machine"
 }
 
 // repo is where images go: what the user says, or what the cluster announces.
@@ -228,6 +228,10 @@ func (s *session) line(project *config.Project) (*pipeline.Line, error) {
 		if err := refuse(project); err != nil {
 			return nil, err
 		}
+	}
+	if s.notice != "" {
+		s.bus.Send(event.Note{Text: s.notice})
+		s.notice = ""
 	}
 	s.tellMissing(project)
 	if err := s.open(); err != nil {

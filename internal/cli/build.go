@@ -43,12 +43,8 @@ func newBuild(w World) *cobra.Command {
 }
 
 func runBuild(ctx context.Context, s *session) error {
-	if s.target == "local" {
-		if err := s.connect(ctx); err != nil {
-			return err
-		}
-	} else {
-		s.peek(ctx)
+	if err := s.connectBuild(ctx); err != nil {
+		return err
 	}
 	defer s.close()
 	l, err := s.line(s.project)

@@ -48,13 +48,13 @@ func runDev(ctx context.Context, s *session) error {
 			if first != nil {
 				project := first
 				first = nil
-				return s.devProject(project)
+				return s.devProject(ctx, project)
 			}
 			project, err := s.load(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return s.devProject(project)
+			return s.devProject(ctx, project)
 		},
 		Pods: s.pods(), Watcher: watcher, Syncer: s.syncer(), Faces: s.faces(), Sink: s.bus,
 	})

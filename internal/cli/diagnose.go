@@ -10,6 +10,7 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/pipeline"
 )
 
@@ -59,7 +60,8 @@ func (s *session) diagnose(ctx context.Context) error {
 
 func (s *session) diagnoseArtifacts(ctx context.Context) error {
 	defer s.close()
-	if s.target == "local" {
+	asked := s.target == "local"
+	if asked || s.noCluster() {
 		if err := s.connect(ctx); err != nil {
 			return err
 		}
@@ -75,8 +77,10 @@ func (s *session) diagnoseArtifacts(ctx context.Context) error {
 		}
 	}
 	if s.local != nil {
-		if err := s.diagnoseHere(ctx, l); err != nil {
+		if err := s.diagnoseHere(ctx, l); err != nil && asked {
 			return err
+		} else if err != nil {
+			s.bus.Send(event.Note{Warn: true, Text: "On this machine it does not run: " + err.Error()})
 		}
 	}
 	fmt.Fprintln(s.Out)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,45 +21,8 @@ import (
 	"github.com/skiff-dev/skiff/internal/local"
 	"github.com/skiff-dev/skiff/internal/pipeline"
 	"github.com/skiff-dev/skiff/internal/proc"
+	"github.com/skiff-dev/skiff/internal/render"
 )
-
-// answerTime is how long the current context may take to answer before the project runs on this machine instead.
-const answerTime = 2 * time.Second
-
-// connect finds out where the project runs, and tells it: in the cluster that is named, in the one that is current if it answers, or
-// else here.
-func (s *session) connect(ctx context.Context) error {
-	if s.target == "local" {
-		return s.here(ctx, "as --target says; --target=cluster takes a cluster")
-	}
-	// What was deployed to a cluster is deleted there, and what was built for one is deployed there.
-	if s.target == "cluster" || s.contextNamed() || s.command == "deploy" || s.command == "delete" {
-		return s.connectCluster(ctx)
-	}
-	if err := s.find(); err != nil {
-		return s.here(ctx, "there is no cluster in the kubeconfig; --target=cluster insists on one")
-	}
-	short, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	if err := s.cluster.Ping(short); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if s.command != "dev" {
-			// A script that deploys to a cluster must hear that it is not there; only a person at the keyboard is helped by processes.
-			return err
-		}
-		name := s.cluster.Context
-		s.cluster = nil
-		return s.here(ctx, fmt.Sprintf("the context %s does not answer; --target=cluster insists on it", name))
-	}
-	return s.connectCluster(ctx)
-}
-
-// contextNamed says whether the user or the project named a cluster.
-func (s *session) contextNamed() bool {
-	return s.kubeContext != "" || len(s.project.Configs) > 0 && s.project.Configs[0].Deploy.KubeContext != ""
-}
 
 // here makes this machine the place.
 func (s *session) here(ctx context.Context, why string) error {
@@ -87,7 +51,12 @@ func (s *session) shown(path string) string {
 }
 
 // settingsFile is the project's file of what only skiff understands.
-func settingsFile(p *config.Project) string { return filepath.Join(p.Dir, local.SettingsName) }
+func settingsFile(p *config.Project) string {
+	if p.File == "-" {
+		return filepath.Join(p.Dir, local.SettingsName)
+	}
+	return filepath.Join(filepath.Dir(p.File), local.SettingsName)
+}
 
 // runHere makes the line's stages those of this machine.
 func (s *session) runHere(project *config.Project, l *pipeline.Line) error {
@@ -95,7 +64,11 @@ func (s *session) runHere(project *config.Project, l *pipeline.Line) error {
 	if err != nil {
 		return err
 	}
-	s.local.Use(project, settings)
+	settings.Dir = filepath.Dir(settingsFile(project))
+	s.local.Use(project, settings, func(ctx context.Context) ([]*kube.Object, error) {
+		m, err := render.Objects(ctx, project, l.Render)
+		return m.Objects, err
+	})
 	inputs := l.Images.Builders
 	l.Images = image.Set{Builders: func(a *config.Artifact) (image.Builder, error) {
 		b, err := inputs(a)
@@ -134,12 +107,53 @@ func (b hostBuilder) Build(ctx context.Context, r image.Request, out func(line s
 // Settings is what decides about the program besides its files.
 func (b hostBuilder) Settings(r image.Request) (any, error) { return r.Artifact.Image, nil }
 
-// Inputs are those of the image.
+// Inputs are those of the image, and what skiff.yaml adds.
 func (b hostBuilder) Inputs(ctx context.Context, a *config.Artifact) (image.Inputs, error) {
 	if b.refused != nil {
 		return nil, b.refused
 	}
-	return b.Builder.Inputs(ctx, a)
+	in, err := b.Builder.Inputs(ctx, a)
+	if more := b.target.Watches(ctx, a); err == nil && len(more) > 0 {
+		return moreInputs{in, more}, nil
+	}
+	return in, err
+}
+
+// moreInputs adds the paths of skiff.yaml to what an image is made from.
+type moreInputs struct {
+	image.Inputs
+	more local.Watching
+}
+
+// Has is of both.
+func (m moreInputs) Has(path string) bool { return m.Inputs.Has(path) || m.more.Has(path) }
+
+// Roots are of both.
+func (m moreInputs) Roots() []image.Root {
+	folders, _ := m.more.Split()
+	roots := m.Inputs.Roots()
+	for _, dir := range folders {
+		roots = append(roots, image.Root{Dir: dir, Skip: m.more.Skip})
+	}
+	return roots
+}
+
+// Singles are of both.
+func (m moreInputs) Singles() []string {
+	_, singles := m.more.Split()
+	return append(singles, m.Inputs.Singles()...)
+}
+
+// Files are of both.
+func (m moreInputs) Files(ctx context.Context) ([]string, error) {
+	files, err := m.Inputs.Files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	more, err := m.more.Files(ctx)
+	files = append(files, more...)
+	slices.Sort(files)
+	return slices.Compact(files), err
 }
 
 // Destinations are those of the image.
@@ -151,6 +165,18 @@ func (b hostBuilder) Destinations(a *config.Artifact, workDir string) (func(rel 
 		return nil, nil
 	}
 	return knows.Destinations(a, workDir)
+}
+
+// ownBuilds is what skiff.yaml says about how artifacts are made here.
+func (s *session) ownBuilds(ctx context.Context, artifacts []*config.Artifact) map[string]string {
+	if s.local == nil {
+		return nil
+	}
+	own := map[string]string{}
+	for _, a := range artifacts {
+		own[a.Image] = s.local.Own(ctx, a)
+	}
+	return own
 }
 
 // hostSync is the Syncer of this machine: most files are there already when they are saved.

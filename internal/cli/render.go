@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -20,7 +21,10 @@ func newRender(w World) *cobra.Command {
 }
 
 func runRender(ctx context.Context, s *session) error {
-	if !s.offline {
+	if s.target == "local" && s.digestSource == "local" {
+		return usage("leave --digest-source out", errors.New("--digest-source=local builds images; --target=local makes none"))
+	}
+	if !s.offline && s.target != "local" {
 		s.peek(ctx)
 	}
 	defer s.close()
@@ -57,7 +61,11 @@ func (s *session) renderImages(ctx context.Context, l *pipeline.Line) error {
 		return err
 	}
 	source := s.digestSource
-	if source == "" {
+	switch {
+	case source != "":
+	case s.target == "local":
+		source = "none" // the images keep the names by which processes are found
+	default:
 		// Skaffold's default: a local cluster has the image under its tag; a remote one is asked for by digest.
 		source = "remote"
 		if s.registry != "" || s.isLocal() {

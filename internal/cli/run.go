@@ -133,7 +133,7 @@ func (s *session) follow(ctx context.Context, l *pipeline.Line, objects []*kube.
 }
 
 // devProject wires a loaded project for the loop.
-func (s *session) devProject(project *config.Project) (*dev.Project, error) {
+func (s *session) devProject(ctx context.Context, project *config.Project) (*dev.Project, error) {
 	l, err := s.line(project)
 	if err != nil {
 		return nil, err
@@ -148,5 +148,5 @@ func (s *session) devProject(project *config.Project) (*dev.Project, error) {
 	if s.local != nil {
 		files = append(slices.Clone(files), settingsFile(project))
 	}
-	return &dev.Project{Line: l, Dir: project.Dir, Files: files, Artifacts: targets}, nil
+	return &dev.Project{Line: l, Dir: project.Dir, Files: files, Artifacts: targets, Own: s.ownBuilds(ctx, targets)}, nil
 }

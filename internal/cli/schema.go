@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/local"
 )
 
 func newSchema(w World) *cobra.Command {
@@ -27,10 +28,13 @@ func newSchema(w World) *cobra.Command {
 	})
 	list.Flags().StringVarP(&output, "output", "o", "plain", "plain or json")
 	get := &cobra.Command{
-		Use: "get VERSION", Short: "Print the JSON Schema of an apiVersion, for editors", Args: cobra.ExactArgs(1),
-		ValidArgs: config.Versions(),
+		Use: "get VERSION", Short: "Print the JSON Schema of an apiVersion, for editors; that of skiff.yaml is " + local.SettingsSchema, Args: cobra.ExactArgs(1),
+		ValidArgs: append(config.Versions(), local.SettingsSchema),
 	}
 	plainCommand(w, get, "", func(_ context.Context, _ *options, args []string) error {
+		if args[0] == local.SettingsSchema {
+			return writeSchema(w, local.Schema())
+		}
 		data, err := config.Schema(args[0])
 		if err != nil {
 			return err
@@ -39,4 +43,12 @@ func newSchema(w World) *cobra.Command {
 		return err
 	})
 	return group("schema", "List and print the JSON Schemas of the project file", false, list, get)
+}
+
+// writeSchema prints a schema as config.Schema lays it out.
+func writeSchema(w World, schema map[string]any) error {
+	e := json.NewEncoder(w.Out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(schema)
 }

@@ -29,6 +29,8 @@ type session struct {
 	tailGiven bool // --tail was said, one way or the other
 	bus       *event.Bus
 	start     time.Time
+	rebased   bool   // relative paths of the project file start from its own folder
+	notice    string // what is to be told once it is known where the project runs
 	rooms
 }
 
@@ -115,7 +117,7 @@ func (s *session) looks(project *config.Project) term.Options {
 
 // load reads the project file as the flags say.
 func (s *session) load(ctx context.Context) (*config.Project, error) {
-	return config.Load(ctx, config.Options{
+	return s.loadFrom(ctx, config.Options{
 		File: s.filename, Dir: s.Dir, Stdin: s.In, Command: s.command, Profiles: s.profiles,
 		ProfileAutoActivation: s.profileAutoActivation, NoPropagateProfiles: !s.propagateProfiles, Modules: s.modules,
 		KubeContext: s.currentContext, KubeContextGiven: s.kubeContext != "", KubeNamespace: s.currentNamespace, Getenv: s.Getenv,

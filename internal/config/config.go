@@ -15,6 +15,7 @@ import (
 type Options struct {
 	File                  string                                                          // -f: a path, a URL, "-" for Stdin; "" is skaffold.yaml, else skaffold.yml
 	Dir                   string                                                          // the working folder, absolute
+	Base                  string                                                          // what relative paths of the file start from, absolute; "" is Dir
 	Stdin                 io.Reader                                                       // what -f - reads
 	Command               string                                                          // "dev", "build", …: profiles can be activated by it
 	Profiles              []string                                                        // -p, in order; "-x" switches x off

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,9 @@ func Load(ctx context.Context, o Options) (*Project, error) {
 		return nil, asList(err)
 	}
 	l := &loader{options: o, format: theFormat(), files: map[string]*file{}, seen: map[place]*visit{}, names: map[string]*Config{}, clones: map[string]func() (string, error){}}
-	l.project = &Project{File: in.path, Dir: o.Dir}
-	root := l.open(in, o.Dir)
+	base := cmp.Or(o.Base, o.Dir)
+	l.project = &Project{File: in.path, Dir: base}
+	root := l.open(in, base)
 	l.visit(ctx, root, request{profiles: o.Profiles, needed: len(o.Modules) == 0})
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("load %s: %w", in.name, err)

@@ -19,6 +19,7 @@ type Project struct {
 	Dir       string
 	Files     []string           // the project file and all that it was made of, absolute
 	Artifacts []*config.Artifact // those that are watched
+	Own       map[string]string  // by artifact: what decides about its build besides the project file
 
 	inputs map[string]pipeline.Inputs // by artifact, as they were when the file was loaded
 	files  map[string]bool            // inputs that exist, as far as seen; the loop's own
@@ -89,7 +90,7 @@ func (p *Project) inherit(ctx context.Context, old *Project, was State, now *Sta
 	for _, a := range p.Artifacts {
 		before, known := old.artifact(a.Image), was.artifact(a.Image)
 		built, made := old.Line.Result(a.Image)
-		if before == nil || known == nil || !made || !known.Deployed || !sameBuild(before, a) || was.rebuilds(a.Image) {
+		if before == nil || known == nil || !made || !known.Deployed || !sameBuild(before, a) || old.Own[a.Image] != p.Own[a.Image] || was.rebuilds(a.Image) {
 			continue
 		}
 		p.Line.Known(map[string]pipeline.Built{a.Image: built})

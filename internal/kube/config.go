@@ -20,6 +20,9 @@ const (
 	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 )
 
+// ErrNone is a machine whose kubeconfig names no cluster: nothing is wrong, there is only none.
+var ErrNone = errors.New("there is no kubeconfig with a cluster")
+
 // load finds the context by the rules of kubectl.
 func load(o Options) (*Cluster, error) {
 	rules := rules(o)
@@ -33,7 +36,7 @@ func load(o Options) (*Cluster, error) {
 			return loadInCluster(o)
 		}
 		return nil, diagError("start a local cluster (kind create cluster, minikube start), or name a file with --kubeconfig",
-			"there is no kubeconfig with a cluster in %s", strings.Join(searched(rules), ", "))
+			"%w in %s", ErrNone, strings.Join(searched(rules), ", "))
 	}
 	name := o.Context
 	if name == "" {
@@ -141,7 +144,7 @@ func unknownContext(name string, raw *api.Config) error {
 		hint = "the kubeconfig has no context at all; name another file with --kubeconfig"
 	}
 	if name == "" {
-		return diagError(hint, "the kubeconfig has no current context")
+		return diagError(hint, "%w: it has no current context", ErrNone)
 	}
 	return diagError(hint, "context %q is not in the kubeconfig", name)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -28,7 +29,8 @@ func (t *Target) Build(ctx context.Context, a *config.Artifact, out func(line st
 	if err != nil {
 		return "", "", err
 	}
-	if err := t.make(ctx, a, img, out); err != nil {
+	own, err := t.make(ctx, a, img, out)
+	if err != nil {
 		return "", "", err
 	}
 	ignore, err := ignored(img)
@@ -40,7 +42,11 @@ func (t *Target) Build(ctx context.Context, a *config.Artifact, out func(line st
 			return "", "", diag.WithCode(diag.CodeBuild, fmt.Errorf("stage the files of image %q: %w", a.Image, err))
 		}
 	}
-	mark, err := t.mark(ctx, img, ignore)
+	watched, err := t.Watches(ctx, a).Files(ctx)
+	if err != nil {
+		return "", "", diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
+	}
+	mark, err := t.mark(ctx, img, ignore, watched, own)
 	if err != nil {
 		return "", "", diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
 	}
@@ -60,20 +66,26 @@ func ignored(img Image) (*tree.Ignore, error) {
 	return rules.WithNames(bulk...), nil
 }
 
-// make compiles: as skiff.yaml says, or what was recognised.
-func (t *Target) make(ctx context.Context, a *config.Artifact, img Image, out func(string)) error {
-	t.mu.Lock()
-	own := t.settings.service(a.Image)
-	t.mu.Unlock()
-	if own.Build != "" {
-		return t.compile(ctx, a, Compile{Dir: img.Context, Args: shellOf(t.Host.OS, own.Build)}, "", out)
+// make compiles: as skiff.yaml says, or what was recognised. own says that it was the former: nobody knows which files that made.
+func (t *Target) make(ctx context.Context, a *config.Artifact, img Image, out func(string)) (own bool, err error) {
+	for _, s := range t.services(ctx, a.Image) {
+		if s.Build == "" {
+			continue
+		}
+		if err := t.compile(ctx, a, Compile{Dir: img.Context, Args: shellOf(t.Host.OS, s.Build)}, "", out); err != nil {
+			return true, err
+		}
+		own = true
+	}
+	if own {
+		return true, nil
 	}
 	for _, c := range img.Compiles {
 		if err := t.compile(ctx, a, c, Program(t.State, img.Name, c), out); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // compile runs one compile step with this machine's tools.
@@ -98,9 +110,13 @@ func (t *Target) compile(ctx context.Context, a *config.Artifact, c Compile, pro
 	return diag.WithCode(diag.CodeBuild, fmt.Errorf("image %q: %w", a.Image, err))
 }
 
-// mark is a short name for the state of what a process is made of, by the stamps of its files. Nothing is read.
-func (t *Target) mark(ctx context.Context, img Image, ignore *tree.Ignore) (string, error) {
+// mark is a short name for the state of what a process is made of, by the stamps of its files. Nothing is read. What a command of the
+// project's own made is a new program every time.
+func (t *Target) mark(ctx context.Context, img Image, ignore *tree.Ignore, more []string, own bool) (string, error) {
 	sum := sha256.New()
+	if own {
+		fmt.Fprintf(sum, "%d\x00", time.Now().UnixNano())
+	}
 	note := func(path string) error {
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +131,10 @@ func (t *Target) mark(ctx context.Context, img Image, ignore *tree.Ignore) (stri
 		return nil
 	}
 	for _, c := range img.Compiles {
-		if err := note(Program(t.State, img.Name, c)); err != nil {
+		more = append(more, Program(t.State, img.Name, c))
+	}
+	for _, file := range more {
+		if err := note(file); err != nil {
 			return "", err
 		}
 	}

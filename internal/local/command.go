@@ -30,6 +30,9 @@ func (p *planner) command(d *draft, c *container) {
 		args[0] = p.program(c, args[0])
 	}
 	c.process.Args, c.process.Dir = args, c.layout.Dir
+	if c.own.Dir != "" && !p.Host.IsDir(c.layout.Dir) {
+		p.find(Broken, d, c, "settings", "make it, or correct dir in skiff.yaml", "the folder %s is not there", c.layout.Dir)
+	}
 	if strings.HasPrefix(args[0], filepath.Join(p.State, "bin")+string(filepath.Separator)) {
 		return // it is compiled before it is run
 	}

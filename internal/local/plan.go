@@ -72,6 +72,7 @@ func Compose(in Input) Plan {
 		p.draft(o)
 	}
 	p.externals()
+	p.unknown()
 	for _, d := range p.drafts {
 		p.assignPorts(d)
 	}
@@ -130,15 +131,28 @@ func (p *planner) wanted(d *draft) bool {
 	replicas, given, _ := unstructured.NestedInt64(d.object.Object, "spec", "replicas")
 	suspended, _, _ := unstructured.NestedBool(d.object.Object, "spec", "suspend")
 	switch {
-	case kind == "CronJob":
-		p.find(Differs, d, nil, "schedule", "", "it is not run by its schedule here")
+	case kind == "CronJob" && !p.once(d):
+		p.find(Differs, d, nil, "schedule", "to run it once, say in skiff.yaml: local: {services: {"+d.unit.Name+": {run: once}}}", "it is not run by its schedule here")
 		return false
+	case kind == "CronJob":
+		p.find(Differs, d, nil, "schedule", "", "it runs once, now and when it changes, and not by its schedule")
+		d.unit.Job = true
 	case given && replicas == 0, suspended:
 		return false
 	case given && replicas > 1:
 		p.find(Differs, d, nil, "replicas", "", "1 process instead of %d replicas", replicas)
 	}
 	return true
+}
+
+// once says whether the project asks for one run of a CronJob, by its name or by that of a container or an image.
+func (p *planner) once(d *draft) bool {
+	for _, c := range d.pod.Containers {
+		if p.Settings.service(c.Name, d.unit.Name, p.Refs[c.Image], c.Image).Run == Once {
+			return true
+		}
+	}
+	return false
 }
 
 // container takes a container whose image is an artifact.
@@ -165,7 +179,7 @@ func (p *planner) container(d *draft, spec corev1.Container, init bool) {
 		c.process.Grace = time.Duration(max(*s, 0)) * time.Second
 	}
 	if d.unit.Job {
-		limit, given, _ := unstructured.NestedInt64(d.object.Object, "spec", "backoffLimit")
+		limit, given, _ := unstructured.NestedInt64(d.object.Object, append(jobPath(d.object), "backoffLimit")...)
 		if !given {
 			limit = 6
 		}
@@ -250,11 +264,22 @@ func restartOf(d *draft, c corev1.Container, init bool) proc.Policy {
 	return proc.Always
 }
 
+// jobPath is where the specification of a job stands.
+func jobPath(o *kube.Object) []string {
+	if o.GetKind() == "CronJob" {
+		return []string{"spec", "jobTemplate", "spec"}
+	}
+	return []string{"spec"}
+}
+
 // podMeta is the labels and annotations of the pods that an object runs.
 func podMeta(o *kube.Object) (labels, annotations map[string]string) {
 	path := []string{"spec", "template", "metadata"}
-	if o.GetKind() == "Pod" {
+	switch o.GetKind() {
+	case "Pod":
 		path = []string{"metadata"}
+	case "CronJob":
+		path = append(jobPath(o), "template", "metadata")
 	}
 	labels, _, _ = unstructured.NestedStringMap(o.Object, append(path, "labels")...)
 	annotations, _, _ = unstructured.NestedStringMap(o.Object, append(path, "annotations")...)

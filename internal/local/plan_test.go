@@ -314,9 +314,10 @@ func TestKindsOfWorkloads(t *testing.T) {
 		{"a Job", pod("Job", "batch/v1", "backoffLimit: 2", "restartPolicy: Never, "), proc.OnFailure, 2, true, ""},
 		{"a Job that is tried once", pod("Job", "batch/v1", "backoffLimit: 0", "restartPolicy: Never, "), proc.Never, 0, true, ""},
 		{"a CronJob", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: web}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: main, image: web}]}}}}}", "", 0, false, "it is not run by its schedule here"},
+		{"a CronJob that is asked for", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec: {jobTemplate: {spec: {backoffLimit: 3, template: {spec: {containers: [{name: main, image: web}]}}}}}", proc.OnFailure, 3, true, "it runs once, now and when it changes, and not by its schedule"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			plan := compose(t, web(), Settings{}, machine([]string{"serve"}, nil), tt.text)
+			plan := compose(t, web(), Settings{Services: map[string]Service{"nightly": {Run: Once}}}, machine([]string{"serve"}, nil), tt.text)
 			if got := len(plan.Units) == 1; got != tt.runs || tt.finding != "" && !slices.Contains(findings(plan), tt.finding) {
 				t.Fatalf("runs %v, findings %v", got, findings(plan))
 			}
@@ -384,7 +385,7 @@ tty: true`, "hostNetwork: true"))
 
 func TestSettingsOfAProjectWin(t *testing.T) {
 	plan := compose(t, web(), Settings{Services: map[string]Service{"main": {Command: "make serve", Dir: "sub", Env: map[string]string{"MODE": "mine"}, Port: 9000}}},
-		machine([]string{"sh", "make"}, nil), deployment("ports: [{containerPort: 8080}]"))
+		machine([]string{"sh", "make"}, map[string]string{"/src/sub/x": ""}), deployment("ports: [{containerPort: 8080}]"))
 	p := only(t, plan)
 	if diff := cmp.Diff([]string{"sh", "-c", "make serve"}, p.Args); diff != "" || p.Dir != "/src/sub" || p.Ports[0].Local != 9000 ||
 		!slices.Contains(p.Env, "MODE=mine") || !slices.Contains(p.Env, "PORT=9000") {

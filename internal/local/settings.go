@@ -1,10 +1,16 @@
 package local
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/skiff-dev/skiff/internal/diag"
+)
 
 // Settings is the local section of skiff.yaml: what a project says about this target in words of its own.
 type Settings struct {
-	Dir      string              `yaml:"-"`        // The project's folder.
+	Dir      string              `yaml:"-"`        // The folder of the file.
+	Places   map[string]diag.Pos `yaml:"-"`        // Where "services.NAME" and "external.NAME" stand.
+	Hosts    *bool               `yaml:"hosts"`    // false: processes get no /etc/hosts of their own; addresses are put in instead.
 	Services map[string]Service  `yaml:"services"` // By the name of a container, a workload or an image of the project.
 	External map[string]External `yaml:"external"` // Servers that the project does not build, by image, workload or Service.
 }
@@ -16,9 +22,16 @@ type Service struct {
 	Dir     string            `yaml:"dir"`     // Working folder, relative to the context.
 	Env     map[string]string `yaml:"env"`     // Added last; wins over everything.
 	Port    int               `yaml:"port"`    // Where the first container port is here; PORT is set to it.
-	Watch   []string          `yaml:"watch"`   // More paths whose change restarts it, relative to the context.
+	Watch   []string          `yaml:"watch"`   // More paths whose change builds and restarts it, relative to the context; globs with **.
 	Skip    bool              `yaml:"skip"`    // Do not run it here.
+	Run     Run               `yaml:"run"`     // "once" runs a CronJob when it is applied.
 }
+
+// Run says when something runs that would not by itself.
+type Run string
+
+// Once is at the beginning, and again when something of it changes.
+const Once Run = "once"
 
 // External is a server that runs beside the project: skiff starts it, or it is reached at its address.
 type External struct {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -55,6 +57,9 @@ func ParseSettings(file string, data []byte) (Settings, error) {
 			c.faults = append(c.faults, &diag.Error{Pos: diag.Pos{File: file}, What: err.Error(), Code: diag.CodeConfig})
 		}
 	}
+	if len(c.faults) == 0 {
+		c.meaning(root.Content[0], &all.Local)
+	}
 	if v := all.APIVersion; len(c.faults) == 0 && v != "" && v != SettingsSchema {
 		c.faults = append(c.faults, &diag.Error{Pos: diag.Pos{File: file, Line: 1}, What: fmt.Sprintf("unknown apiVersion %q", v), Hint: "write apiVersion: " + SettingsSchema, Code: diag.CodeConfig})
 	}
@@ -85,11 +90,18 @@ func (c *checker) check(n *yaml.Node, t reflect.Type) {
 		return
 	}
 	switch t.Kind() {
+	case reflect.Pointer:
+		c.check(n, t.Elem())
 	case reflect.Struct:
 		c.object(n, t)
 	case reflect.Map:
 		if c.kind(n, yaml.MappingNode, "a mapping") {
+			var seen []string
 			for i := 0; i+1 < len(n.Content); i += 2 {
+				if name := n.Content[i].Value; slices.Contains(seen, name) {
+					c.fault(n.Content[i], "remove one of them", "%q stands here twice", name)
+				}
+				seen = append(seen, n.Content[i].Value)
 				c.check(n.Content[i+1], t.Elem())
 			}
 		}
@@ -104,7 +116,9 @@ func (c *checker) check(n *yaml.Node, t reflect.Type) {
 	case reflect.Int:
 		c.scalar(n, "!!int", "a number")
 	default:
-		c.scalar(n, "", "a text")
+		if c.scalar(n, "", "a text"); t == reflect.TypeFor[Run]() && n.Value != string(Once) {
+			c.fault(n, "", "%q is not known here; write %s", n.Value, Once)
+		}
 	}
 }
 
@@ -143,6 +157,66 @@ func (c *checker) object(n *yaml.Node, t reflect.Type) {
 	}
 }
 
+// meaning checks what the types do not say, and remembers where things stand.
+func (c *checker) meaning(root *yaml.Node, s *Settings) {
+	s.Places = map[string]diag.Pos{}
+	each(child(root, "local"), "services", func(key, value *yaml.Node) {
+		s.Places["services."+key.Value] = diag.Pos{File: c.file, Line: key.Line, Column: key.Column}
+		c.port(value, s.Services[key.Value].Port)
+	})
+	each(child(root, "local"), "external", func(key, value *yaml.Node) {
+		s.Places["external."+key.Value] = diag.Pos{File: c.file, Line: key.Line, Column: key.Column}
+		e := s.External[key.Value]
+		if c.port(value, e.Port); (e.Command == "") == (e.Address == "") {
+			c.fault(key, "write {command: …} where skiff starts it, or {address: HOST:PORT} where one runs", "%s needs a command or an address, and not both", key.Value)
+		}
+		if _, port, err := net.SplitHostPort(e.Address); e.Address != "" && (err != nil || !isPort(port)) {
+			c.fault(child(value, "address"), "write HOST:PORT", "%q is no address", e.Address)
+		}
+	})
+}
+
+func (c *checker) port(n *yaml.Node, port int) {
+	if at := child(n, "port"); at != nil && (port < 1 || port > 65535) {
+		c.fault(at, "", "%s is no port", at.Value)
+	}
+}
+
+func isPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n > 0 && n < 65536
+}
+
+// each calls fn for the entries of a mapping in a mapping.
+func each(n *yaml.Node, name string, fn func(key, value *yaml.Node)) {
+	if n = child(n, name); n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		fn(n.Content[i], resolve(n.Content[i+1]))
+	}
+}
+
+// child is a value of a mapping, or nil.
+func child(n *yaml.Node, name string) *yaml.Node {
+	if n = resolve(n); n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return resolve(n.Content[i+1])
+		}
+	}
+	return nil
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	if n != nil && n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
 // fieldsOf is the YAML names of a struct's fields and their types.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	all := map[string]reflect.Type{}
@@ -166,18 +240,25 @@ func names(fields map[string]reflect.Type) []string {
 // Schema is the JSON schema of skiff.yaml, made from the types that it is read into.
 func Schema() map[string]any {
 	s := schemaOf(reflect.TypeOf(settingsFile{}))
+	s["properties"].(map[string]any)["apiVersion"] = map[string]any{"const": SettingsSchema}
 	s["$schema"], s["title"] = "http://json-schema.org/draft-07/schema#", SettingsSchema
 	return s
 }
 
 func schemaOf(t reflect.Type) map[string]any {
 	switch t.Kind() {
+	case reflect.Pointer:
+		return schemaOf(t.Elem())
 	case reflect.Struct:
 		properties := map[string]any{}
 		for name, field := range fieldsOf(t) {
 			properties[name] = schemaOf(field)
 		}
-		return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+		object := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+		if t == reflect.TypeFor[External]() {
+			object["oneOf"] = []any{map[string]any{"required": []any{"command"}}, map[string]any{"required": []any{"address"}}}
+		}
+		return object
 	case reflect.Map:
 		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem())}
 	case reflect.Slice:
@@ -187,5 +268,8 @@ func schemaOf(t reflect.Type) map[string]any {
 	case reflect.Int:
 		return map[string]any{"type": "integer"}
 	}
-	return map[string]any{"type": "string"}
+	if t == reflect.TypeFor[Run]() {
+		return map[string]any{"const": string(Once)}
+	}
+	return map[string]any{"type": []any{"string", "number", "boolean"}} // a number without quotes is a text, too
 }

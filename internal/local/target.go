@@ -40,6 +40,9 @@ type Target struct {
 	refs      map[string]string // reference -> artifact
 	told      map[string]bool   // findings that the user has seen
 
+	manifests  func(context.Context) ([]*kube.Object, error) // as they are before images are put in
+	byArtifact map[string][]string                           // the names of what runs an artifact; nil: not asked yet
+
 	applying sync.Mutex // one plan at a time; guards what is below
 	plan     Plan
 	running  map[string]*unitRun
@@ -51,12 +54,21 @@ func New(o Options, sink event.Sink) *Target {
 	return &Target{Options: o, sink: sink, jobs: make(chan func(context.Context)), refs: map[string]string{}, told: map[string]bool{}, running: map[string]*unitRun{}}
 }
 
-// Use takes a loaded project: its artifacts and its own settings.
-func (t *Target) Use(p *config.Project, s Settings) {
+// Use takes a loaded project: its artifacts, its own settings, and how its manifests are read.
+func (t *Target) Use(p *config.Project, s Settings, manifests func(context.Context) ([]*kube.Object, error)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.Dir = p.Dir
-	t.artifacts, t.settings = p.Artifacts(), s
+	if s.Dir == "" {
+		s.Dir = p.Dir
+	}
+	t.artifacts, t.settings, t.manifests, t.byArtifact = p.Artifacts(), s, manifests, nil
+}
+
+// ownHosts says whether processes get an /etc/hosts of their own.
+func (t *Target) ownHosts() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Host.Hosts && (t.settings.Hosts == nil || *t.settings.Hosts)
 }
 
 // image is what the artifact's recipe says.
@@ -97,6 +109,7 @@ func (t *Target) Plan(objects []*kube.Object) (Plan, error) {
 		in.Images[a.Image] = img
 	}
 	ours := t.plan.Listening()
+	in.Host.Hosts = t.ownHosts()
 	in.Host.Free = func(port int) bool { _, held := ours[port]; return held || t.Host.Free(port) }
 	return Compose(in), failed
 }
@@ -156,7 +169,7 @@ func (t *Target) tell(plan Plan) error {
 
 // network makes the Services of the plan answer.
 func (t *Target) network(ctx context.Context, plan Plan) error {
-	if t.Host.Hosts {
+	if t.ownHosts() {
 		own, err := os.ReadFile("/etc/hosts")
 		if err != nil {
 			return fmt.Errorf("read the hosts file: %w", err)
@@ -177,7 +190,7 @@ func (t *Target) network(ctx context.Context, plan Plan) error {
 }
 
 func (t *Target) hostsFile() string {
-	if !t.Host.Hosts {
+	if !t.ownHosts() {
 		return ""
 	}
 	return filepath.Join(t.State, "hosts")

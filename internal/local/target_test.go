@@ -67,7 +67,7 @@ func run(t *testing.T) *bench {
 		State: filepath.Join(t.TempDir(), "state"), Environ: os.Environ(), Host: host, Guard: guard,
 		Read: func(*config.Artifact) (Image, error) { return b.image, nil },
 	}, b)
-	b.Use(b.project, Settings{})
+	b.Use(b.project, Settings{}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	work.Go(func() { _ = b.Run(ctx) })
@@ -277,7 +277,7 @@ func TestAStagedTreeFollowsItsSources(t *testing.T) {
 
 func TestABuildThatFailsNamesItsCommand(t *testing.T) {
 	b := run(t)
-	b.Use(b.project, Settings{Services: map[string]Service{"web": {Build: "echo no >&2; exit 3"}}})
+	b.Use(b.project, Settings{Services: map[string]Service{"web": {Build: "echo no >&2; exit 3"}}}, nil)
 	var lines []string
 	_, _, err := b.Build(t.Context(), b.project.Artifacts()[0], func(line string) { lines = append(lines, line) })
 	if err == nil || !strings.Contains(err.Error(), "failed with exit code 3") || !slices.Equal(lines, []string{"no"}) {
