@@ -32,6 +32,7 @@ import (
 	sources "github.com/skiff-dev/skiff/internal/render/all"
 	"github.com/skiff-dev/skiff/internal/status"
 	"github.com/skiff-dev/skiff/internal/tag"
+	"github.com/skiff-dev/skiff/internal/task"
 	"github.com/skiff-dev/skiff/internal/tree"
 )
 
@@ -51,6 +52,8 @@ type rooms struct {
 
 	local *local.Target // nil: the project runs in the cluster
 	guard *proc.Guard   // of local
+
+	runner *task.Runner // of tests, containers that run once, and hooks; nil: none was needed yet
 }
 
 // defaultDeadline is how long the status check waits when the project does not say, as Skaffold does.

@@ -116,6 +116,7 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 	})
 	root.AddCommand(
 		newDev(w), newRun(w), newBuild(w), newRender(w), newDeploy(w), newDelete(w),
+		newTest(w), newVerify(w), newExec(w),
 		newDiagnose(w), newImages(w), newVersion(w), newFix(w), newFindConfigs(w), newSchema(w), newConfig(w), newInspect(w), newLint(w), newExplain(w),
 	)
 	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
@@ -125,7 +126,7 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 }
 
 // laterCommands are Skaffold's that are not there yet.
-var laterCommands = []string{"apply", "debug", "exec", "filter", "init", "lsp", "test", "verify"}
+var laterCommands = []string{"apply", "debug", "filter", "init", "lsp"}
 
 // wrapArgs makes a wrong number of arguments, or an unknown command, a fault of the command line with its exit code.
 func wrapArgs(cmd *cobra.Command) {

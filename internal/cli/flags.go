@@ -1,20 +1,12 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/skiff-dev/skiff/internal/diag"
 )
 
 // options is every flag of every command. The names, shorthands and defaults are Skaffold's.
@@ -74,6 +66,8 @@ type options struct {
 	allNamespaces bool
 	target        string
 	strictParity  bool
+	envFile       string
+	dockerNetwork string
 }
 
 // flagDef is one flag: where it goes, and the commands that have it.
@@ -91,8 +85,9 @@ const (
 	all        = "dev run build render deploy delete diagnose"
 	building   = "dev run build render"
 	deploying  = "dev run deploy"
-	onCluster  = "dev run build render deploy delete images diagnose"
-	withConfig = all
+	onCluster  = "dev run build render deploy delete images diagnose " + tasks
+	withConfig = all + " " + tasks
+	tasks      = "test verify exec"
 )
 
 func flagTable() []flagDef {
@@ -118,7 +113,7 @@ func configFlags() []flagDef {
 
 func buildFlags() []flagDef {
 	return []flagDef{
-		{name: "default-repo", short: "d", target: func(o *options) any { return &o.defaultRepo }, def: "", commands: building + " deploy delete", help: "registry that takes the images"},
+		{name: "default-repo", short: "d", target: func(o *options) any { return &o.defaultRepo }, def: "", commands: building + " deploy delete " + tasks, help: "registry that takes the images"},
 		{name: "tag", short: "t", target: func(o *options) any { return &o.tag }, def: "", commands: building + " deploy", help: "use this tag for all images"},
 		{name: "platform", target: func(o *options) any { return &o.platforms }, def: []string(nil), commands: building, help: "build for these platforms, for instance linux/arm64"},
 		{name: "cache-artifacts", target: func(o *options) any { return &o.cacheArtifacts }, def: true, commands: building, help: "do not build an image whose sources did not change"},
@@ -137,8 +132,8 @@ func buildFlags() []flagDef {
 
 func deployFlags() []flagDef {
 	return []flagDef{
-		{name: "build-artifacts", short: "a", target: func(o *options) any { return &o.buildArtifact }, def: "", commands: "deploy render", help: "file with the images to use, as build --file-output writes it"},
-		{name: "images", short: "i", target: func(o *options) any { return &o.images }, def: []string(nil), commands: "deploy render", help: "images to use, as NAME:TAG or NAME=REFERENCE"},
+		{name: "build-artifacts", short: "a", target: func(o *options) any { return &o.buildArtifact }, def: "", commands: "deploy render " + tasks, help: "file with the images to use, as build --file-output writes it"},
+		{name: "images", short: "i", target: func(o *options) any { return &o.images }, def: []string(nil), commands: "deploy render " + tasks, help: "images to use, as NAME:TAG or NAME=REFERENCE"},
 		{name: "yaml-only", target: func(o *options) any { return &o.yamlOnly }, def: false, commands: "diagnose", help: "print only the project file as it is understood"},
 		{name: "digest-source", target: func(o *options) any { return &o.digestSource }, def: "", commands: "render", help: "local builds the images; remote asks the registry; tag uses the tag alone; none leaves the manifests as they are"},
 		{name: "offline", target: func(o *options) any { return &o.offline }, def: false, commands: "render", help: "do not speak to a cluster"},
@@ -146,11 +141,13 @@ func deployFlags() []flagDef {
 		{name: "output", short: "o", target: func(o *options) any { return &o.renderOutput }, def: "", commands: "diagnose", help: "write what is printed to this file"},
 		{name: "enable-templating", target: func(o *options) any { return &o.templating }, def: false, commands: "diagnose", help: "fill in the templates of the fields that have them, as far as the environment goes"},
 		{name: "format", target: func(o *options) any { return &o.format }, def: "text", commands: withConfig, help: "how faults are told: text, or json on standard output"},
+		{name: "env-file", target: func(o *options) any { return &o.envFile }, def: "", commands: "verify exec", help: "file with NAME=value lines, the environment of every container"},
+		{name: "docker-network", target: func(o *options) any { return &o.dockerNetwork }, def: "", commands: "verify exec", help: "network of the Docker engine for containers that run there (default one that is made for them)"},
 		{name: "label", short: "l", target: func(o *options) any { return &o.labels }, def: []string(nil), commands: deploying + " render", help: "put these labels on every object"},
 		{name: "force", target: func(o *options) any { return &o.force }, def: false, commands: deploying, help: "delete and make again objects that cannot be changed"},
 		{name: "status-check", target: func(o *options) any { return &o.statusCheck }, def: "", bare: "true", commands: deploying, help: "wait until everything runs (default true)"},
 		{name: "tolerate-failures-until-deadline", target: func(o *options) any { return &o.tolerate }, def: false, commands: deploying, help: "let containers fail until the deadline of the status check"},
-		{name: "event-log-file", target: func(o *options) any { return &o.eventLog }, def: "", commands: deploying + " build delete render", help: "write every event to this file, one JSON object per line"},
+		{name: "event-log-file", target: func(o *options) any { return &o.eventLog }, def: "", commands: deploying + " build delete render " + tasks, help: "write every event to this file, one JSON object per line"},
 		{name: "mute-logs", target: func(o *options) any { return &o.muteLogs }, def: []string(nil), commands: deploying + " build", help: "show the output of build, deploy, status-check, none or all only when they fail"},
 	}
 }
@@ -276,44 +273,4 @@ func fromEnv(cmd *cobra.Command, w World) (pending []string, err error) {
 		}
 	}
 	return pending, err
-}
-
-// readEnvFile lays the variables of skaffold.env in the working folder under the environment: what is set already wins.
-func readEnvFile(w World) (func(string) (string, bool), error) {
-	file := filepath.Join(w.Dir, "skaffold.env")
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return w.Getenv, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read skaffold.env: %w", err)
-	}
-	vars := map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
-		if !ok {
-			// The line itself stays unsaid: it may be a secret.
-			return nil, &diag.Error{Pos: diag.Pos{File: "skaffold.env", Line: n}, What: "not of the form NAME=VALUE", Hint: "write NAME=VALUE, or # in front of a remark", Code: diag.CodeConfig}
-		}
-		vars[strings.TrimSpace(name)] = unquote(strings.TrimSpace(value))
-	}
-	return func(name string) (string, bool) {
-		if value, ok := w.Getenv(name); ok {
-			return value, true
-		}
-		value, ok := vars[name]
-		return value, ok
-	}, lines.Err()
-}
-
-func unquote(s string) string {
-	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
-		return s[1 : len(s)-1]
-	}
-	return s
 }

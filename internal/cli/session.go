@@ -26,7 +26,8 @@ type session struct {
 	World
 	*options
 	command   string
-	tailGiven bool // --tail was said, one way or the other
+	args      []string // of the command line
+	tailGiven bool     // --tail was said, one way or the other
 	bus       *event.Bus
 	start     time.Time
 	rebased   bool   // relative paths of the project file start from its own folder
@@ -38,7 +39,7 @@ type session struct {
 func sessionCommand(w World, use, short, long string, out func(World, *options) io.Writer, work func(context.Context, *session) error) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{Use: use, Short: short, Long: long}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		pending, err := fromEnv(cmd, w)
 		if err != nil {
 			return err
@@ -46,7 +47,7 @@ func sessionCommand(w World, use, short, long string, out func(World, *options) 
 		if err := o.check(cmd.Name()); err != nil {
 			return err
 		}
-		s := &session{World: w, options: o, command: cmd.Name(), tailGiven: cmd.Flags().Changed("tail"), bus: &event.Bus{}, start: time.Now()}
+		s := &session{World: w, options: o, command: cmd.Name(), args: args, tailGiven: cmd.Flags().Changed("tail"), bus: &event.Bus{}, start: time.Now()}
 		return s.run(cmd.Context(), out(w, o), pending, work)
 	}
 	addFlags(cmd, o)

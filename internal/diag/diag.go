@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"sort"
 	"strings"
 )
@@ -108,7 +107,7 @@ func Exit(err error) int {
 	if Kind(err) == CodeUsage {
 		return 127
 	}
-	var child *exec.ExitError
+	var child interface{ ExitCode() int }
 	if errors.As(err, &child) {
 		// A child that a signal ended has code -1, which a shell shows as 255.
 		return child.ExitCode() & 0xff

@@ -95,6 +95,28 @@ type Ready struct {
 	Took   time.Duration `json:"took"`
 }
 
+// TaskStarted is the beginning of something that runs once: an image test, a verify test, a container of a custom action, a hook.
+type TaskStarted struct {
+	Task string `json:"task"`           // "test", "verify", "exec", "hook"
+	Name string `json:"name"`           // of the test, container or hook
+	What string `json:"what,omitempty"` // the command or image that runs
+}
+
+// TaskOutput is one line that it prints.
+type TaskOutput struct {
+	Task string `json:"task"`
+	Name string `json:"name"`
+	Line string `json:"line"`
+}
+
+// TaskEnded is its end.
+type TaskEnded struct {
+	Task string        `json:"task"`
+	Name string        `json:"name"`
+	Took time.Duration `json:"took"`
+	Err  error         `json:"-"`
+}
+
 // Forward is a local port that leads to a container; Err is set when it cannot be opened.
 type Forward struct {
 	Resource   string `json:"resource"` // "pod/web", "service/web"
@@ -171,6 +193,9 @@ func (BuildEnded) Kind() string   { return "buildEnded" }
 func (Applied) Kind() string      { return "applied" }
 func (Waiting) Kind() string      { return "waiting" }
 func (Ready) Kind() string        { return "ready" }
+func (TaskStarted) Kind() string  { return "taskStarted" }
+func (TaskOutput) Kind() string   { return "taskOutput" }
+func (TaskEnded) Kind() string    { return "taskEnded" }
 func (Forward) Kind() string      { return "forward" }
 func (Log) Kind() string          { return "log" }
 func (Changed) Kind() string      { return "changed" }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -26,6 +27,9 @@ type Command struct {
 	Env   []string      // NAME=value
 	Grace time.Duration // 0: DefaultGrace
 	Hosts string        // a file that the tree shall see as /etc/hosts; only where Guard.CanHosts says so
+	Stdin io.Reader     // nil: nothing to read
+	// Stdout gets standard output byte by byte, which then is not told as lines. nil: it is told.
+	Stdout io.Writer
 }
 
 // Line is one line of output.
@@ -53,6 +57,14 @@ func (e Exit) Error() string {
 		return "ended by signal: " + e.Signal
 	}
 	return fmt.Sprintf("exit code %d", e.Code)
+}
+
+// ExitCode is Code, and 1 for a command that never began.
+func (e Exit) ExitCode() int {
+	if e.Err != nil {
+		return 1
+	}
+	return e.Code
 }
 
 // Unwrap is why it never began.
@@ -96,6 +108,11 @@ func (g *Guard) Start(c Command, out func(Line)) (*Process, error) {
 	var readers sync.WaitGroup
 	for i, r := range pipes.read {
 		readers.Go(func() {
+			if i == 0 && c.Stdout != nil {
+				// A writer that fails ends the reading; the process then ends by its broken pipe, as in a shell.
+				_, _ = io.Copy(c.Stdout, r)
+				return
+			}
 			lines(r, func(text string) {
 				one.Lock()
 				defer one.Unlock()
@@ -119,7 +136,7 @@ func (p *Process) prepare(c Command) error {
 		return err
 	}
 	args := append([]string{path}, c.Args[1:]...)
-	p.cmd = &exec.Cmd{Path: path, Args: append([]string{c.Args[0]}, c.Args[1:]...), Dir: c.Dir}
+	p.cmd = &exec.Cmd{Path: path, Args: append([]string{c.Args[0]}, c.Args[1:]...), Dir: c.Dir, Stdin: c.Stdin}
 	p.cmd.Env = append(append([]string{}, c.Env...), marker+"="+p.mark)
 	p.tree.prepare(p.cmd)
 	if c.Hosts != "" {

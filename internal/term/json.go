@@ -54,6 +54,8 @@ func failureOf(e event.Event) error {
 		return e.Err
 	case event.BuildEnded:
 		return e.Err
+	case event.TaskEnded:
+		return e.Err
 	case event.Forward:
 		return e.Err
 	case event.Synced:

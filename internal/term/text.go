@@ -65,6 +65,8 @@ func (p *printer) print(s event.Stamped) {
 		if !p.muted("status-check") {
 			p.line(s.Time, 0, " - %s is ready (%s)", e.Object, took(e.Took))
 		}
+	case event.TaskStarted, event.TaskOutput, event.TaskEnded:
+		p.task(s.Time, e)
 	case event.Forward:
 		p.forward(s.Time, e)
 	case event.Log:
