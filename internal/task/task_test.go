@@ -55,7 +55,7 @@ func load(t *testing.T, text string) *config.Project {
 	if err := os.WriteFile(filepath.Join(dir, "skaffold.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := config.Load(t.Context(), config.Options{Dir: dir, Command: "verify", Getenv: func(string) (string, bool) { return "", false }})
+	p, err := config.Load(t.Context(), config.Options{Dir: dir, Command: "run", Getenv: func(string) (string, bool) { return "", false }})
 	if err != nil {
 		t.Fatal(err)
 	}
