@@ -22,12 +22,14 @@ type Registry struct {
 	puller   *remote.Puller
 	asker    *remote.Puller // asks once: whoever only wants to know does not wait for a registry that is down
 	pusher   *remote.Pusher
+	creds    *engine.Auth
+	links    map[string]*link // by repository
 }
 
 // NewRegistry uses the credentials of a docker configuration (nil: nobody's) and speaks plain HTTP to the insecure hosts;
 // it does so to localhost in any case.
 func NewRegistry(creds *engine.Auth, insecure []string) *Registry {
-	r := &Registry{insecure: map[string]bool{}, options: []remote.Option{remote.WithUserAgent("skiff")}}
+	r := &Registry{insecure: map[string]bool{}, creds: creds, options: []remote.Option{remote.WithUserAgent("skiff")}}
 	for _, host := range insecure {
 		r.insecure[host] = true
 	}
