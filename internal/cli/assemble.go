@@ -23,6 +23,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/forward"
 	"github.com/skiff-dev/skiff/internal/image"
 	builders "github.com/skiff-dev/skiff/internal/image/all"
+	"github.com/skiff-dev/skiff/internal/image/assemble"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/local"
@@ -251,8 +252,11 @@ func (s *session) line(project *config.Project) (*pipeline.Line, error) {
 	l := &pipeline.Line{
 		Project: project, Push: s.pushes(), Sink: s.bus,
 		Images: image.Set{
-			Builders: builders.Builders(builders.Options{Docker: docker.Options{Engine: s.engine, Dir: s.Dir, Environ: s.Environ(), Mode: s.command}}),
-			Cache:    s.cache, Limit: s.limit(project),
+			Builders: builders.Builders(builders.Options{
+				Docker:   docker.Options{Engine: s.engine, Dir: s.Dir, Environ: s.Environ(), Mode: s.command},
+				Assemble: assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index},
+			}),
+			Cache: s.cache, Limit: s.limit(project),
 		},
 		Render: render.Options{Sources: manifests, Labels: labels, Namespace: s.namespace},
 	}

@@ -25,6 +25,7 @@ type Image struct {
 	OS           string
 	Architecture string
 	Config       Config
+	OCI          []byte // its configuration as JSON, without a history
 }
 
 // Config is what a container of an image runs, and how.
@@ -55,6 +56,10 @@ func (e *Engine) Inspect(ctx context.Context, ref string) (Image, error) {
 		for port := range c.ExposedPorts {
 			im.Config.Ports = append(im.Config.Ports, port)
 		}
+		im.OCI, _ = json.Marshal(map[string]any{ // what was read as JSON can be written
+			"os": found.Os, "architecture": found.Architecture, "variant": found.Variant, "config": c,
+			"rootfs": map[string]any{"type": "layers", "diff_ids": found.RootFS.Layers},
+		})
 	}
 	return im, nil
 }

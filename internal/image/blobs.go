@@ -3,6 +3,8 @@ package image
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -282,3 +284,9 @@ func (m *Manifest) Layers() ([]v1.Descriptor, error) {
 
 // IsDocker is whether a media type is one of Docker's own, not of OCI.
 func IsDocker(mediaType string) bool { return strings.Contains(mediaType, "vnd.docker.") }
+
+// Sum is the digest of bytes as registries write it.
+func Sum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

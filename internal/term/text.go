@@ -157,9 +157,12 @@ func (p *printer) buildEnded(at time.Time, e event.BuildEnded) {
 		if e.Pushed {
 			verb = "Built and pushed"
 		}
-		how := ""
-		if e.How != "" {
-			how = e.How + ", "
+		how := e.How
+		if rest, ok := strings.CutPrefix(how, "assembled: "); ok {
+			how, verb = rest, strings.Replace(verb, "Built", "Assembled", 1)
+		}
+		if how != "" {
+			how += ", "
 		}
 		p.line(at, green, "%s [%s]: %s (%s%s)", verb, e.Image, e.Ref, how, took(e.Took))
 	}

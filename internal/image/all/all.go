@@ -5,17 +5,22 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/image"
+	"github.com/skiff-dev/skiff/internal/image/assemble"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 )
 
 // Options is what the builders work with.
 type Options struct {
-	Docker docker.Options
+	Docker   docker.Options
+	Assemble assemble.Options // without a Registry every image is built in full
 }
 
 // Builders is the table. Artifacts of a kind that this version does not build are refused by name.
 func Builders(o Options) image.Builders {
-	d := docker.New(o.Docker)
+	var d image.Builder = docker.New(o.Docker)
+	if o.Assemble.Registry != nil {
+		d = assemble.New(docker.New(o.Docker), o.Assemble)
+	}
 	return func(a *config.Artifact) (image.Builder, error) {
 		if kind := Kind(a); kind != "docker" {
 			return nil, unsupported(a, kind)

@@ -1,0 +1,228 @@
+// Package assemble makes images without a container: the image of before and changed files go in, or a Dockerfile that runs nothing,
+// and layers that are made here come out, with a manifest in the registry.
+package assemble
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skiff-dev/skiff/internal/engine"
+	"github.com/skiff-dev/skiff/internal/image"
+)
+
+// Docker is the full builder: it is asked where assembling is not certain to make the same image.
+type Docker interface {
+	image.Builder
+	Describe(r image.Request) (image.Dockerfile, error)
+}
+
+// Engine is what is needed of the Docker engine, where there is one.
+type Engine interface {
+	Inspect(ctx context.Context, ref string) (engine.Image, error)
+}
+
+// Options is what the builder works with.
+type Options struct {
+	Dir      string // where it remembers images; empty: it does not
+	Registry *image.Registry
+	Engine   Engine // nil: there is none
+	Index    image.Digester
+}
+
+// Builder is the docker builder, quicker where it can be.
+type Builder struct {
+	Docker
+	o     Options
+	shelf *shelf
+	store cellar
+	mu    sync.Mutex
+	known map[string]*record
+}
+
+var _ image.Wrapper = (*Builder)(nil)
+
+// New puts assembling before a builder.
+func New(d Docker, o Options) *Builder {
+	return &Builder{
+		Docker: d, o: o, known: map[string]*record{}, store: cellar{o.Dir + "/images"},
+		shelf: &shelf{dir: o.Dir + "/layers", blobs: o.Registry, have: map[string]*listing{}},
+	}
+}
+
+// Unwrap is the full builder.
+func (b *Builder) Unwrap() image.Builder { return b.Docker }
+
+// Build assembles the image where that is certain to be what a build makes, and builds it where not.
+func (b *Builder) Build(ctx context.Context, r image.Request, out func(line string)) (image.Result, error) {
+	in, err := b.inputs(r)
+	if err != nil {
+		return b.full(ctx, r, nil, err, out)
+	}
+	res, err := b.assemble(ctx, r, in)
+	if err == nil || ctx.Err() != nil {
+		return res, err
+	}
+	return b.full(ctx, r, in, err, out)
+}
+
+// inputs is what the request's image is made from besides its files.
+func (b *Builder) inputs(r image.Request) (*inputs, error) {
+	d, err := b.Describe(r)
+	if err != nil {
+		return nil, err
+	}
+	if d.Odd != "" {
+		return nil, &uncertain{d.Odd + " is for the engine"}
+	}
+	return readInputs(d, r.Platform)
+}
+
+func (b *Builder) assemble(ctx context.Context, r image.Request, in *inputs) (image.Result, error) {
+	name := b.store.name(in.Dockerfile, r)
+	d, err := b.again(ctx, b.recall(name), in, r.Platform)
+	if err != nil {
+		return image.Result{}, err
+	}
+	defer d.close()
+	return b.publish(ctx, r, name, d)
+}
+
+// full builds with the engine, says why, and remembers what came out.
+func (b *Builder) full(ctx context.Context, r image.Request, in *inputs, why error, out func(line string)) (image.Result, error) {
+	var rec *record
+	if in != nil {
+		// What cannot be remembered is built in full the next time, too.
+		rec, _ = b.remember(ctx, in, r.Platform)
+	}
+	res, err := b.Docker.Build(ctx, r, out)
+	if err != nil {
+		return res, err
+	}
+	if why != nil && !errors.Is(why, errNothing) {
+		res.How = "in full: " + firstLine(why)
+	}
+	if rec != nil {
+		rec.Digest, rec.ID, rec.WorkDir, rec.Repository = res.Digest, res.ID, res.WorkDir, repository(r.Ref)
+		b.keep(b.store.name(in.Dockerfile, r), rec)
+	}
+	return res, nil
+}
+
+func (b *Builder) recall(name string) *record {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[name] == nil {
+		b.known[name] = b.store.load(name)
+	}
+	return b.known[name]
+}
+
+func (b *Builder) keep(name string, rec *record) {
+	b.mu.Lock()
+	b.known[name] = rec
+	b.mu.Unlock()
+	// One that cannot be kept costs a full build in the next session, and nothing else.
+	_ = b.store.save(name, rec)
+}
+
+// publish sends what is new to the registry.
+func (b *Builder) publish(ctx context.Context, r image.Request, name string, d *draft) (image.Result, error) {
+	start := d.record.when()
+	manifest, err := d.write(start)
+	if err != nil {
+		return image.Result{}, err
+	}
+	repo := repository(r.Ref)
+	g, gctx := errgroup.WithContext(ctx)
+	for _, p := range d.fresh {
+		g.Go(func() error { return b.o.Registry.Send(gctx, repo, p.blob) })
+	}
+	conf := image.BlobOf(image.Sum(d.config), d.config)
+	g.Go(func() error { return b.o.Registry.Send(gctx, repo, conf) })
+	if err := g.Wait(); err != nil {
+		return image.Result{}, err
+	}
+	if err := b.o.Registry.PutManifest(ctx, r.Ref, d.seen.MediaType, manifest); err != nil {
+		return image.Result{}, err
+	}
+	digest := image.Sum(manifest)
+	d.seen.Manifest, d.seen.Config = manifest, d.config
+	d.record.Digest, d.record.ID = digest, ""
+	b.keep(name, d.record)
+	return image.Result{
+		Image: r.Artifact.Image, Ref: image.Pinned(r.Ref, digest), Digest: digest, WorkDir: d.record.WorkDir, Pushed: true,
+		How: how(len(d.fresh), len(d.layers)),
+	}, nil
+}
+
+func how(fresh, all int) string {
+	layers := "layers"
+	if all == 1 {
+		layers = "layer"
+	}
+	return fmt.Sprintf("assembled: %d of %d %s new", fresh, all, layers)
+}
+
+// when is the time of an image: that of its youngest file, so that the same files make the same image.
+func (rec *record) when() time.Time {
+	t := newest(rec.Context)
+	var conf struct{ Created time.Time }
+	if json.Unmarshal(rec.Image.Config, &conf) == nil && conf.Created.After(t) {
+		t = conf.Created
+	}
+	return t.UTC()
+}
+
+// base is the configuration of an image that a stage starts from: as the engine has it, or its registry.
+func (b *Builder) base(ctx context.Context, ref string, platform *ocispecs.Platform) (config, error) {
+	if b.o.Engine != nil {
+		if im, err := b.o.Engine.Inspect(ctx, ref); err == nil && len(im.OCI) > 0 {
+			return config{Digest: im.ID, JSON: im.OCI}, nil
+		}
+	}
+	p := v1.Platform{OS: "linux", Architecture: "amd64"}
+	if platform != nil {
+		p = v1.Platform{OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant}
+	}
+	m, err := b.o.Registry.Fetch(ctx, ref, p)
+	if err != nil {
+		return config{}, err
+	}
+	return config{Digest: m.Digest, JSON: m.Config}, nil
+}
+
+func ggcrPlatform(text string) v1.Platform {
+	p, err := v1.ParsePlatform(text)
+	if err != nil || text == "" {
+		return v1.Platform{OS: "linux", Architecture: "amd64"}
+	}
+	return *p
+}
+
+func repository(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
+		return ref[:i]
+	}
+	return ref
+}
+
+// foreign is the frontend that a Dockerfile asks for, unless it is Docker's own in some version.
+func foreign(text []byte) string {
+	name, _, _, ok := parser.DetectSyntax(text)
+	base, _, _ := strings.Cut(repository(name), ":")
+	if !ok || base == "docker/dockerfile" || base == "docker/dockerfile-upstream" {
+		return ""
+	}
+	return name
+}
