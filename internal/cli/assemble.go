@@ -227,7 +227,7 @@ func (s *session) insecureRegistries() []string {
 }
 
 // line wires the stages for one loaded project.
-func (s *session) line(project *config.Project) (*pipeline.Line, error) {
+func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.Line, error) {
 	if s.command != "build" && s.command != "diagnose" {
 		if err := refuse(project); err != nil {
 			return nil, err
@@ -241,7 +241,7 @@ func (s *session) line(project *config.Project) (*pipeline.Line, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	manifests, err := sources.Sources(project, s.Environ())
+	manifests, err := sources.Sources(project, sources.Options{Templates: s.templates(ctx)})
 	if err != nil {
 		return nil, diag.WithCode(diag.CodeConfig, err)
 	}

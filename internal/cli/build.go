@@ -47,7 +47,7 @@ func runBuild(ctx context.Context, s *session) error {
 		return err
 	}
 	defer s.close()
-	l, err := s.line(s.project)
+	l, err := s.line(ctx, s.project)
 	if err != nil {
 		return err
 	}

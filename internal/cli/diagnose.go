@@ -66,7 +66,7 @@ func (s *session) diagnoseArtifacts(ctx context.Context) error {
 			return err
 		}
 	}
-	l, err := s.line(s.project)
+	l, err := s.line(ctx, s.project)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func runRender(ctx context.Context, s *session) error {
 		s.peek(ctx)
 	}
 	defer s.close()
-	l, err := s.line(s.project)
+	l, err := s.line(ctx, s.project)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func newDelete(w World) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			l, err := s.line(s.project)
+			l, err := s.line(ctx, s.project)
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ func (s *session) deployOnce(ctx context.Context, prepare func(*pipeline.Line) e
 		return err
 	}
 	defer s.close()
-	l, err := s.line(s.project)
+	l, err := s.line(ctx, s.project)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *session) follow(ctx context.Context, l *pipeline.Line, objects []*kube.
 
 // devProject wires a loaded project for the loop.
 func (s *session) devProject(ctx context.Context, project *config.Project) (*dev.Project, error) {
-	l, err := s.line(project)
+	l, err := s.line(ctx, project)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,9 @@ package render
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"github.com/skiff-dev/skiff/internal/config"
@@ -15,10 +17,18 @@ import (
 // keeps what it has read.
 type Source interface {
 	// Objects reads the manifests. The caller may change what it gets.
-	Objects(ctx context.Context) (Read, error)
+	Objects(ctx context.Context, in Input) (Read, error)
 	// Watch says which paths the manifests are made from.
 	Watch() Watch
 }
+
+// Input is what manifests may be made of besides files.
+type Input struct {
+	Images []Image // in the order of the artifacts; nil: images stay as written
+}
+
+// Image is a reference that was built, under its artifact's name.
+type Image struct{ Name, Ref string }
 
 // Read is what a source found.
 type Read struct {
@@ -59,8 +69,9 @@ type Manifests struct {
 // that mending a manifest is noticed.
 func Objects(ctx context.Context, project *config.Project, o Options) (Manifests, error) {
 	m := Manifests{Watch: WatchAll(o.Sources)}
+	in := Input{Images: ordered(project, o.Images)}
 	for _, s := range o.Sources {
-		read, err := s.Objects(ctx)
+		read, err := s.Objects(ctx, in)
 		if err != nil {
 			return m, err
 		}
@@ -74,6 +85,27 @@ func Objects(ctx context.Context, project *config.Project, o Options) (Manifests
 	rules.Labels(m.Objects, o.Labels)
 	m.Warnings = append(m.Warnings, rules.Namespace(m.Objects, o.Namespace)...)
 	return m, nil
+}
+
+// ordered is the images in the order of the project's artifacts, and then those that the project does not know.
+func ordered(project *config.Project, images map[string]string) []Image {
+	if images == nil {
+		return nil
+	}
+	all := []Image{}
+	done := map[string]bool{}
+	for _, a := range project.Artifacts() {
+		if ref, ok := images[a.Image]; ok && !done[a.Image] {
+			done[a.Image] = true
+			all = append(all, Image{a.Image, ref})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(images)) {
+		if !done[name] {
+			all = append(all, Image{name, images[name]})
+		}
+	}
+	return all
 }
 
 func selectors(project *config.Project, more []*config.ResourceSelector) []*config.ResourceSelector {

@@ -121,7 +121,7 @@ type fixed struct {
 }
 
 // Objects is part of render.Source.
-func (f fixed) Objects(context.Context) (render.Read, error) {
+func (f fixed) Objects(context.Context, render.Input) (render.Read, error) {
 	return render.Read{Objects: read(f.t, f.text)}, nil
 }
 

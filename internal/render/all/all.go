@@ -5,24 +5,34 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/render"
+	"github.com/skiff-dev/skiff/internal/render/kustomize"
 	"github.com/skiff-dev/skiff/internal/render/raw"
 )
 
+// Options are what sources need besides the project.
+type Options struct {
+	Templates config.Templates
+}
+
 // Sources makes the sources of all configs, in their order. What cannot be rendered yet is refused, never left out.
-func Sources(project *config.Project, environ []string) ([]render.Source, error) {
+func Sources(project *config.Project, o Options) ([]render.Source, error) {
 	var sources []render.Source
 	var faults diag.List
 	for _, c := range project.Configs {
 		faults = append(faults, refused(c)...)
-		if len(c.Manifests.RawYaml) == 0 {
-			continue
+		add := func(s render.Source, err error) {
+			if err != nil {
+				faults = append(faults, diag.All(err)...)
+				return
+			}
+			sources = append(sources, s)
 		}
-		s, err := raw.New(raw.Options{Patterns: c.Manifests.RawYaml, Dir: dir(project, c), Environ: environ})
-		if err != nil {
-			faults = append(faults, diag.All(err)...)
-			continue
+		if m := c.Manifests; len(m.RawYaml) > 0 {
+			add(raw.New(raw.Options{Patterns: m.RawYaml, Dir: dir(project, c), Templates: o.Templates}))
 		}
-		sources = append(sources, s)
+		if k := c.Manifests.Kustomize; k != nil && len(k.Paths) > 0 {
+			add(kustomize.New(kustomize.Options{Paths: k.Paths, BuildArgs: k.BuildArgs, Dir: dir(project, c), Templates: o.Templates}))
+		}
 	}
 	return sources, faults.Err()
 }
@@ -41,7 +51,6 @@ func refused(c *config.Config) diag.List {
 		there     bool
 		key, hint string
 	}{
-		{m.Kustomize != nil, "kustomize", `run "kustomize build" into a file, and list the file under manifests.rawYaml`},
 		{m.Helm != nil && len(m.Helm.Releases) > 0, "helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
 		{len(m.Kpt) > 0, "kpt", `run "kpt fn render" into a file, and list the file under manifests.rawYaml`},
 		{len(m.RemoteManifests) > 0, "remoteManifests", `run "kubectl get -o yaml" into a file, and list the file under manifests.rawYaml`},

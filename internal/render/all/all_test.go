@@ -18,13 +18,15 @@ func TestSourcesRefusesWhatItCannotRender(t *testing.T) {
 	}{
 		{"nothing", config.Manifests{}, 0, nil},
 		{"manifests", config.Manifests{RawYaml: []string{"k8s/*.yaml"}}, 1, nil},
-		{"others", config.Manifests{Kustomize: &config.Kustomize{}, Helm: &config.HelmRender{Releases: []*config.HelmRelease{{}}}, Kpt: []string{"x"}},
-			0, []string{"skaffold.yaml: manifests.kustomize is not supported yet", "skaffold.yaml: manifests.helm is not supported yet", "skaffold.yaml: manifests.kpt is not supported yet"}},
+		{"kustomizations", config.Manifests{Kustomize: &config.Kustomize{Paths: []string{"."}}}, 1, nil},
+		{"no kustomization is named", config.Manifests{Kustomize: &config.Kustomize{}}, 0, nil},
+		{"others", config.Manifests{Helm: &config.HelmRender{Releases: []*config.HelmRelease{{}}}, Kpt: []string{"x"}},
+			0, []string{"skaffold.yaml: manifests.helm is not supported yet", "skaffold.yaml: manifests.kpt is not supported yet"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &config.Config{File: "skaffold.yaml", Dir: t.TempDir()}
 			c.Manifests = tt.manifests
-			sources, err := all.Sources(&config.Project{Configs: []*config.Config{c}}, nil)
+			sources, err := all.Sources(&config.Project{Configs: []*config.Config{c}}, all.Options{})
 			var got []string
 			for _, e := range diag.All(err) {
 				got = append(got, e.Error())

@@ -5,7 +5,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"text/template"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -29,9 +28,9 @@ func newEntry(pattern string, o Options) (entry, error) {
 		e.Code = diag.CodeConfig
 		return entry{}, e
 	}
-	full, err := expand(pattern, o.Environ)
+	full, err := o.Templates.Fill(pattern, nil)
 	if err != nil {
-		e := diag.Errorf("mend the template", "manifests.rawYaml: %q: %w", pattern, err)
+		e := diag.Errorf("mend the template", "manifests.rawYaml: %w", err)
 		e.Code = diag.CodeConfig
 		return entry{}, e
 	}
@@ -45,31 +44,6 @@ func newEntry(pattern string, o Options) (entry, error) {
 		return entry{}, e
 	}
 	return entry{written: pattern, path: full}, nil
-}
-
-// expand fills in environment variables, as in "k8s/{{.STAGE}}/*.yaml"; an unknown one stays visible as "<no value>".
-func expand(text string, environ []string) (string, error) {
-	if !strings.Contains(text, "{{") {
-		return text, nil
-	}
-	t, err := template.New("").Parse(text)
-	if err != nil {
-		return "", err
-	}
-	env := map[string]string{}
-	for _, pair := range environ {
-		name, value, _ := strings.Cut(pair, "=")
-		env[name] = value
-	}
-	values := map[string]any{}
-	for k, v := range env {
-		values[k] = v
-	}
-	var b strings.Builder
-	if err := t.Execute(&b, values); err != nil {
-		return "", err
-	}
-	return b.String(), nil
 }
 
 func (e entry) glob() bool { return strings.ContainsAny(e.path, `*?[{\`) }

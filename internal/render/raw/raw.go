@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/render"
@@ -18,9 +19,9 @@ import (
 
 // Options are one config's manifests.
 type Options struct {
-	Patterns []string // of manifests.rawYaml: files, folders, globs with **, http and https addresses
-	Dir      string   // absolute; what relative patterns start from
-	Environ  []string // "NAME=value" for templates in patterns
+	Patterns  []string         // of manifests.rawYaml: files, folders, globs with **, http and https addresses
+	Dir       string           // absolute; what relative patterns start from
+	Templates config.Templates // of patterns
 }
 
 // Source reads the manifests of one config, each file once as long as it does not change.
@@ -60,7 +61,7 @@ func New(o Options) (*Source, error) {
 
 // Objects reads what is new and returns copies of all, in the order of the patterns and then of the paths. All faults of
 // all files are told together.
-func (s *Source) Objects(ctx context.Context) (render.Read, error) {
+func (s *Source) Objects(ctx context.Context, _ render.Input) (render.Read, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var read render.Read

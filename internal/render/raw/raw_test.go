@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/render"
 	"github.com/skiff-dev/skiff/internal/render/raw"
 )
 
@@ -39,7 +41,7 @@ func write(t *testing.T, path, value string) {
 
 func names(t *testing.T, s *raw.Source) []string {
 	t.Helper()
-	read, err := s.Objects(t.Context())
+	read, err := s.Objects(t.Context(), render.Input{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func TestWhichFilesAreRead(t *testing.T) {
 		{"no match is a warning", []string{"nope/*.yaml", "gone.yaml", "one.yaml"}, []string{"one", `manifests.rawYaml: "nope/*.yaml" matches no manifest`, `manifests.rawYaml: "gone.yaml" does not exist`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := raw.New(raw.Options{Patterns: tt.patterns, Dir: dir, Environ: []string{"STAGE=dev"}})
+			s, err := raw.New(raw.Options{Patterns: tt.patterns, Dir: dir, Templates: config.Templates{Environ: []string{"STAGE=dev"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +91,7 @@ func TestAChangedFileIsReadAgainAndAnUnchangedOneIsNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := func() []any {
-		read, err := s.Objects(t.Context())
+		read, err := s.Objects(t.Context(), render.Input{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +198,7 @@ func TestAManifestFromTheWebIsFetchedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = missing.Objects(t.Context())
+	_, err = missing.Objects(t.Context(), render.Input{})
 	if want := "manifest " + s.URL + "/b.yaml cannot be fetched: the server answers 404 Not Found"; err == nil || err.Error() != want {
 		t.Errorf("Objects = %v, want %s", err, want)
 	}
@@ -213,7 +215,7 @@ func TestFaultsOfAllFilesAreToldTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Objects(t.Context())
+	_, err = s.Objects(t.Context(), render.Input{})
 	if faults := diag.All(err); len(faults) != 2 || faults[0].Pos.File != filepath.Join(dir, "b.yaml") || faults[1].Code != diag.CodeDeploy {
 		t.Errorf("Objects = %v", err)
 	}
