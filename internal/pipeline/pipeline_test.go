@@ -60,7 +60,7 @@ type manifests struct {
 	err  error
 }
 
-func (m *manifests) Objects(context.Context) (render.Read, error) {
+func (m *manifests) Objects(context.Context, render.Input) (render.Read, error) {
 	if m.err != nil {
 		return render.Read{}, m.err
 	}
