@@ -70,7 +70,11 @@ func steps() []step {
 			{"build.artifacts[]", "-", "ko"},
 		}},
 		{from: "v2beta27", pipeline: fromV2beta27, patches: []patchMove{{"build/artifacts/*/ko/platforms", "build/artifacts/*/platforms"}}},
-		{from: "v2beta29", document: fromV2beta29},
+		{from: "v2beta29", document: fromV2beta29, patches: []patchMove{
+			{"deploy/kubectl/manifests", "manifests/rawYaml"},
+			{"deploy/kustomize/paths", "manifests/kustomize/paths"},
+			{"deploy/kustomize/buildArgs", "manifests/kustomize/buildArgs"},
+		}},
 		{from: "v3", pipeline: fromV3, patches: []patchMove{{"deploy/kubectl/remoteManifests/*", "manifests/remoteManifests/*/manifest"}}},
 		{from: "v4beta4", pipeline: fromV4beta4},
 		{from: "v4beta7", renames: []renaming{{"deploy.kpt", "false", "force"}}},
@@ -108,6 +112,12 @@ func (d *document) flatten() {
 }
 
 func (s step) apply(d *document) {
+	done := s.settle(d)
+	s.run(d)
+	done()
+}
+
+func (s step) run(d *document) {
 	u := &upgrade{doc: d}
 	for _, p := range u.pipelines() {
 		for _, r := range s.renames {

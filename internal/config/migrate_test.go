@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -94,5 +95,28 @@ func TestEveryVersionLoads(t *testing.T) {
 		if c := p.Configs[0]; c.APIVersion != Latest() || c.Build.Artifacts[0].Image != "web" {
 			t.Errorf("%s: got %s with image %q", version, c.APIVersion, c.Build.Artifacts[0].Image)
 		}
+	}
+}
+
+// TestThereIsNoRoomForACopyPerVersion keeps the package small: a new apiVersion is some lines in the table and at most a step.
+func TestThereIsNoRoomForACopyPerVersion(t *testing.T) {
+	const limit = 6000
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += bytes.Count(data, []byte("\n"))
+	}
+	if t.Logf("%d lines", lines); lines >= limit {
+		t.Errorf("%d lines, and the limit is %d", lines, limit)
 	}
 }

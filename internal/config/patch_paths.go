@@ -69,8 +69,6 @@ func patchesFromV2beta29(profile *yaml.Node, overrides map[string][]*yaml.Node) 
 	if len(strategies) == 0 {
 		strategies = overrides[""]
 	}
-	moves := strings.NewReplacer("/deploy/kubectl/manifests", "/manifests/rawYaml", "/deploy/kustomize/paths", "/manifests/kustomize/paths",
-		"/deploy/kustomize/buildArgs", "/manifests/kustomize/buildArgs", "/deploy/helm", "/manifests/helm")
 	for _, patch := range items(patches) {
 		path := get(patch, "path")
 		if path == nil || strings.Contains(path.Value, "/deploy/helm/hooks") {
@@ -83,7 +81,7 @@ func patchesFromV2beta29(profile *yaml.Node, overrides map[string][]*yaml.Node) 
 		if strings.Contains(path.Value, "/deploy/helm") {
 			patches.Content = append(patches.Content, clone(patch)) // the release stands in two places now
 		}
-		path.Value = moves.Replace(path.Value)
+		path.Value = strings.Replace(path.Value, "/deploy/helm", "/manifests/helm", 1)
 	}
 }
 
