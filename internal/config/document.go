@@ -8,31 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// source is the text of a file, for messages that quote it.
-type source struct {
-	name  string // as messages show it
-	lines []string
-}
-
-func newSource(name string, data []byte) *source {
-	return &source{name, strings.Split(string(data), "\n")}
-}
-
-// fault is a fault at a place of the file; width columns are marked.
-func (s *source) fault(line, column, width int, what, hint string) *diag.Error {
-	e := &diag.Error{Pos: diag.Pos{File: s.name, Line: line, Column: column}, What: what, Hint: hint, Code: diag.CodeConfig, Width: width}
-	if line > 0 && line <= len(s.lines) {
-		e.Line = strings.TrimRight(s.lines[line-1], "\r")
-	}
-	if rest := utf8.RuneCountInString(e.Line) - column + 1; width > rest {
-		e.Width = max(0, rest)
-	}
-	return e
-}
-
 // document is one YAML document of a file: its tree, and what is wrong with it so far.
 type document struct {
-	source  *source
+	source  *diag.Source
 	root    *yaml.Node
 	version int // as written
 	index   int // in its file, from 0
@@ -54,7 +32,7 @@ func (d *document) note(n *yaml.Node, what, hint string) {
 
 func (d *document) at(n *yaml.Node, what, hint string) *diag.Error {
 	if n == nil {
-		return d.source.fault(0, 0, 0, what, hint)
+		return d.source.Fault(0, 0, 0, what, hint)
 	}
 	width := 1
 	if n.Kind == yaml.ScalarNode {
@@ -67,7 +45,7 @@ func (d *document) at(n *yaml.Node, what, hint string) *diag.Error {
 			width = 1
 		}
 	}
-	return d.source.fault(n.Line, n.Column, width, what, hint)
+	return d.source.Fault(n.Line, n.Column, width, what, hint)
 }
 
 // markBroken remembers that a mapping lost a faulty member.

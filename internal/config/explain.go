@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/skiff-dev/skiff/internal/diag"
 )
 
 //go:embed docs.txt
@@ -96,7 +98,7 @@ func Explain(path string) (*Field, error) {
 func unknownField(f *field, path, step string) error {
 	keys := sortedKeys(f.kids)
 	hint := "it has: " + strings.Join(keys, ", ")
-	if best := nearest(step, keys); best != "" {
+	if best := diag.Nearest(step, keys); best != "" {
 		hint = fmt.Sprintf("did you mean %q?", join(strings.ReplaceAll(path, "[]", ""), best))
 	}
 	return configError(fmt.Sprintf("%s has no field %q", cmp.Or(path, "the project file"), step), hint)

@@ -113,7 +113,7 @@ func (l *loader) versionOf(text string) (version int, hint string) {
 	}
 	newest := slices.Clone(l.format.versions)
 	slices.Reverse(newest)
-	if best := nearest(name, newest); best != "" {
+	if best := diag.Nearest(name, newest); best != "" {
 		return 0, fmt.Sprintf("did you mean %q? the latest is %q", prefix+best, Latest())
 	}
 	return 0, fmt.Sprintf(`the latest is "%s"; skiff schema list names all of them`, Latest())

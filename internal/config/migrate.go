@@ -124,9 +124,8 @@ func (s step) run(d *document) {
 			for _, n := range find(p.node, r.at) {
 				rename(n, r.from, r.to)
 			}
-			renameInPatches(p.node, r.move())
 		}
-		for _, m := range s.patches {
+		for _, m := range s.moves() {
 			renameInPatches(p.node, m)
 		}
 		if s.pipeline != nil {

@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/skiff-dev/skiff/internal/diag"
 )
 
 func TestImageNames(t *testing.T) {
@@ -45,8 +47,8 @@ func TestTheNearestWordIsTheOneThatWasMeant(t *testing.T) {
 		{"x", ""},
 		{"somethingElse", ""},
 	} {
-		if got := nearest(tt.word, words); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
+		if got := diag.Nearest(tt.word, words); got != tt.want {
+			t.Errorf("diag.Nearest(%q) = %q, want %q", tt.word, got, tt.want)
 		}
 	}
 }

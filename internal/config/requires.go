@@ -77,7 +77,7 @@ func (l *loader) sameProfiles(d *document, r request, v *visit) {
 	if slices.Equal(names, v.profiles) || r.by == nil {
 		return
 	}
-	l.faults = append(l.faults, r.by.Fault(fmt.Sprintf("a config of %s is required with profiles [%s] here and with [%s] elsewhere", d.source.name, strings.Join(names, ", "), strings.Join(v.profiles, ", ")),
+	l.faults = append(l.faults, r.by.Fault(fmt.Sprintf("a config of %s is required with profiles [%s] here and with [%s] elsewhere", d.source.Name, strings.Join(names, ", "), strings.Join(v.profiles, ", ")),
 		`give both the same "activeProfiles"`, "requires", r.index))
 }
 
@@ -87,7 +87,7 @@ func (l *loader) named(c *Config) {
 		return
 	}
 	if other := l.names[c.Metadata.Name]; other != nil && other.File != c.File {
-		l.faults = append(l.faults, c.Fault(fmt.Sprintf("config name %q is also used in %s", c.Metadata.Name, other.doc.source.name), "give one of the two another name", "metadata", "name"))
+		l.faults = append(l.faults, c.Fault(fmt.Sprintf("config name %q is also used in %s", c.Metadata.Name, other.doc.source.Name), "give one of the two another name", "metadata", "name"))
 		return
 	}
 	l.names[c.Metadata.Name] = c
@@ -234,7 +234,7 @@ func (l *loader) noModule() *diag.Error {
 		return configError(what, `no config has a name; add "metadata: {name: …}", or leave --module out`)
 	}
 	if len(l.options.Modules) == 1 {
-		if best := nearest(l.options.Modules[0], names); best != "" {
+		if best := diag.Nearest(l.options.Modules[0], names); best != "" {
 			return configError(what, fmt.Sprintf("did you mean %q?", best))
 		}
 	}

@@ -133,7 +133,7 @@ func (f *SettingsFile) Unset(kubeContext, key string) error {
 
 func unknownSetting(key string) error {
 	hint := "choose from: " + strings.Join(sortedKeys(settingKinds()), ", ")
-	if best := nearest(key, sortedKeys(settingKinds())); best != "" {
+	if best := diag.Nearest(key, sortedKeys(settingKinds())); best != "" {
 		hint = fmt.Sprintf("did you mean %q?", best)
 	}
 	return diag.Errorf(hint, "no setting is called %q", key)

@@ -1,62 +1,56 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
+// index is where a key stands in the content of a mapping, -1 where n is no mapping or lacks the key.
+func index(n *yaml.Node, key string) int {
+	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
 // get is the value of a key in a mapping, nil where n is no mapping or lacks the key.
 func get(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
+	if i := index(n, key); i >= 0 {
+		return n.Content[i+1]
 	}
 	return nil
 }
 
 // keyNode is the key itself, for a position.
 func keyNode(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i]
-		}
+	if i := index(n, key); i >= 0 {
+		return n.Content[i]
 	}
 	return nil
 }
 
 // set gives a key of a mapping a value; a new key stands where the value stands.
 func set(n *yaml.Node, key string, value *yaml.Node) {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			n.Content[i+1] = value
-			return
-		}
+	if i := index(n, key); i >= 0 {
+		n.Content[i+1] = value
+		return
 	}
-	k := text(key, value)
-	n.Content = append(n.Content, k, value)
+	n.Content = append(n.Content, text(key, value), value)
 }
 
 // cut removes a key and is its value, nil where there was none.
 func cut(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
+	i := index(n, key)
+	if i < 0 {
 		return nil
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			v := n.Content[i+1]
-			n.Content = append(n.Content[:i:i], n.Content[i+2:]...)
-			return v
-		}
-	}
-	return nil
+	v := n.Content[i+1]
+	n.Content = append(n.Content[:i:i], n.Content[i+2:]...)
+	return v
 }
 
 // rename changes a key and keeps its place.
@@ -169,4 +163,49 @@ func clone(n *yaml.Node) *yaml.Node {
 		c.Content[i] = clone(m)
 	}
 	return &c
+}
+
+// FlatMap is a map whose nested input is joined into dotted keys: {a: {b: 1}} is {"a.b": "1"}, a list item "a[0]".
+type FlatMap map[string]string
+
+var _ yaml.Unmarshaler = (*FlatMap)(nil)
+
+// UnmarshalYAML flattens what is written below the key.
+func (m *FlatMap) UnmarshalYAML(n *yaml.Node) error {
+	*m = flatMap(n)
+	return nil
+}
+
+func flatMap(n *yaml.Node) FlatMap {
+	flat := mapping(n)
+	flattenInto(flat, "", n)
+	m := make(FlatMap, len(flat.Content)/2)
+	for i := 0; i+1 < len(flat.Content); i += 2 {
+		m[flat.Content[i].Value] = flat.Content[i+1].Value
+	}
+	return m
+}
+
+// flattenInto adds every scalar below n to a mapping; of two ways to write one key the last counts.
+func flattenInto(flat *yaml.Node, key string, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			flattenInto(flat, join(key, n.Content[i].Value), n.Content[i+1])
+		}
+	case yaml.SequenceNode:
+		for i, member := range n.Content {
+			flattenInto(flat, fmt.Sprintf("%s[%d]", key, i), member)
+		}
+	case yaml.ScalarNode:
+		if key == "" {
+			return
+		}
+		value := text(n.Value, n)
+		if isNull(n) {
+			value.Value = "<nil>"
+		}
+		cut(flat, key)
+		flat.Content = append(flat.Content, text(key, n), value)
+	}
 }

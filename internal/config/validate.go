@@ -129,7 +129,7 @@ func (v *validator) ports(c *Config) {
 			what = "portForward needs a resourceType"
 		}
 		hint := "write one of: " + strings.Join(kinds, ", ")
-		if best := nearest(kind, kinds); best != "" && kind != "" {
+		if best := diag.Nearest(kind, kinds); best != "" && kind != "" {
 			hint = fmt.Sprintf("did you mean %q?", best)
 		}
 		v.add(c, what, hint, "portForward", i, "resourceType")

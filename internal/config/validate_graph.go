@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/skiff-dev/skiff/internal/diag"
 )
 
 // edge is one "needs", with the place that says so.
@@ -79,7 +81,7 @@ func (v *validator) graph(nodes []need, word string) {
 				continue
 			}
 			hint := "choose from: " + strings.Join(names, ", ")
-			if best := nearest(e.to, names); best != "" {
+			if best := diag.Nearest(e.to, names); best != "" {
 				hint = fmt.Sprintf("did you mean %q?", best)
 			}
 			v.add(n.config, fmt.Sprintf("%s %q needs %q, which is not there", word, n.name, e.to), hint, e.path...)
