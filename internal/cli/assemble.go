@@ -42,7 +42,8 @@ type rooms struct {
 	project  *config.Project
 	settings config.Settings // of the user, for the cluster's context
 	cluster  *kube.Cluster
-	registry string // where images go when the user names no place: what the cluster announces
+	nodes    []string // platforms of the cluster's nodes, as far as they are known
+	registry string   // where images go when the user names no place: what the cluster announces
 	engine   *engine.Engine
 	remote   *image.Registry
 	index    *tree.Index
@@ -75,6 +76,10 @@ func (s *session) connectCluster(ctx context.Context) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.cluster.Ping(gctx) })
+	g.Go(func() error {
+		s.askNodes(gctx)
+		return nil
+	})
 	if s.defaultRepo == "" {
 		g.Go(func() (err error) {
 			s.registry, err = s.cluster.LocalRegistry(gctx)
@@ -253,15 +258,15 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 		Project: project, Push: s.pushes(), Sink: s.bus,
 		Images: image.Set{
 			Builders: builders.Builders(builders.Options{
-				Docker:   docker.Options{Engine: s.engine, Dir: s.Dir, Environ: s.Environ(), Mode: s.command},
+				Docker:   docker.Options{Engine: s.engine, Registry: s.remote, Dir: s.Dir, Environ: s.Environ(), Mode: s.command},
 				Assemble: assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index},
 			}),
 			Cache: s.cache, Limit: s.limit(project),
 		},
 		Render: render.Options{Sources: manifests, Labels: labels, Namespace: s.namespace},
 	}
-	if len(s.platforms) == 1 {
-		l.Platform = s.platforms[0]
+	if l.Platforms, err = s.platformsOf(project); err != nil {
+		return nil, err
 	}
 	var o status.Options
 	l.Check, o = s.statusOptions(project)

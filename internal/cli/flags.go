@@ -26,15 +26,17 @@ type options struct {
 	kubeconfig            string
 	namespace             string
 
-	defaultRepo      string
-	tag              string
-	platforms        []string
-	cacheArtifacts   bool
-	cacheFile        string
-	insecure         []string
-	buildConcurrency int
-	targetImages     []string
-	skipTests        bool
+	defaultRepo          string
+	tag                  string
+	platforms            []string
+	disableMultiPlatform string
+	checkNodes           string
+	cacheArtifacts       bool
+	cacheFile            string
+	insecure             []string
+	buildConcurrency     int
+	targetImages         []string
+	skipTests            bool
 
 	labels        []string
 	force         bool
@@ -116,6 +118,8 @@ func buildFlags() []flagDef {
 		{name: "default-repo", short: "d", target: func(o *options) any { return &o.defaultRepo }, def: "", commands: building + " deploy delete " + tasks, help: "registry that takes the images"},
 		{name: "tag", short: "t", target: func(o *options) any { return &o.tag }, def: "", commands: building + " deploy", help: "use this tag for all images"},
 		{name: "platform", target: func(o *options) any { return &o.platforms }, def: []string(nil), commands: building, help: "build for these platforms, for instance linux/arm64"},
+		{name: "disable-multi-platform-build", target: func(o *options) any { return &o.disableMultiPlatform }, def: "", bare: "true", commands: building, help: "of several platforms build for one only (default true for dev and debug)"},
+		{name: "check-cluster-node-platforms", target: func(o *options) any { return &o.checkNodes }, def: "", bare: "true", commands: building, help: "build for the platforms of the cluster's nodes (default true for dev, debug and run)"},
 		{name: "cache-artifacts", target: func(o *options) any { return &o.cacheArtifacts }, def: true, commands: building, help: "do not build an image whose sources did not change"},
 		{name: "cache-file", target: func(o *options) any { return &o.cacheFile }, def: "", commands: building, help: "where the cache of built images is kept"},
 		{name: "insecure-registry", target: func(o *options) any { return &o.insecure }, def: []string(nil), commands: building + " deploy", help: "registries that are spoken to without TLS"},
@@ -173,9 +177,7 @@ func pendingFlags() []flagDef {
 		return flagDef{name: name, target: func(o *options) any { return &o.ignored }, def: "", bare: "true", commands: commands, help: why, pending: true}
 	}
 	return []flagDef{
-		def("disable-multi-platform-build", building, "skiff builds for one platform"),
-		def("check-cluster-node-platforms", building, "not needed: images are built for the engine's platform"),
-		def("enable-platform-node-affinity", deploying+" render", "not needed: images are built for the engine's platform"),
+		def("enable-platform-node-affinity", deploying+" render", "not needed: images are built for the platforms of the cluster's nodes"),
 		def("enable-gke-arm-node-toleration", deploying+" render", "no effect"),
 		def("cleanup", "run", "not needed: run leaves what it deployed"),
 		def("no-prune", "dev run", "not needed: skiff deletes no images"),

@@ -166,14 +166,13 @@ func (o *options) check(command string) error {
 		{"format", o.format, []string{"", "text", "json"}},
 		{"status-check", o.statusCheck, []string{"", "true", "false"}},
 		{"push", o.push, []string{"", "true", "false"}},
+		{"disable-multi-platform-build", o.disableMultiPlatform, []string{"", "true", "false"}},
+		{"check-cluster-node-platforms", o.checkNodes, []string{"", "true", "false"}},
 		{"target", o.target, []string{"", "auto", "cluster", "local"}},
 	} {
 		if !slices.Contains(choice.allowed, choice.value) {
 			return usage("choose one of: "+strings.Join(choice.allowed[1:], ", "), fmt.Errorf("--%s=%s", choice.flag, choice.value))
 		}
-	}
-	if len(o.platforms) > 1 {
-		return usage("name one platform", errors.New("--platform: images for several platforms are not supported yet"))
 	}
 	_, err := forward.ParseModes(o.portForward, command)
 	return err

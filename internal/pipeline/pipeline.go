@@ -65,14 +65,15 @@ func (c Cluster) Wait(ctx context.Context, objects []*kube.Object) error {
 type Line struct {
 	Project *config.Project
 	// Names are registry/name:tag of images that are to be made, in the order of the artifacts.
-	Names    func(ctx context.Context, artifacts []*config.Artifact) ([]string, error)
-	Images   image.Set
-	Push     bool
-	Platform string
-	Render   render.Options
-	Place    Place
-	Check    bool // wait until everything runs
-	Sink     event.Sink
+	Names  func(ctx context.Context, artifacts []*config.Artifact) ([]string, error)
+	Images image.Set
+	Push   bool
+	// Platforms says for which platforms an artifact is built: "linux/arm64", or several with commas between; nil: as builders like.
+	Platforms func(a *config.Artifact) (string, error)
+	Render    render.Options
+	Place     Place
+	Check     bool // wait until everything runs
+	Sink      event.Sink
 
 	built   map[string]Built         // by artifact: what was made or found so far
 	warned  map[string]bool          // remarks that were made
@@ -140,7 +141,13 @@ func (l *Line) Tag(ctx context.Context, artifacts []*config.Artifact) (requests 
 			return diag.WithCode(diag.CodeBuild, err)
 		}
 		for i, a := range artifacts {
-			requests = append(requests, image.Request{Artifact: a, Ref: refs[i], Push: l.Push, Platform: l.Platform})
+			r := image.Request{Artifact: a, Ref: refs[i], Push: l.Push}
+			if l.Platforms != nil {
+				if r.Platform, err = l.Platforms(a); err != nil {
+					return diag.WithCode(diag.CodeBuild, err)
+				}
+			}
+			requests = append(requests, r)
 			l.Sink.Send(event.Tagged{Image: a.Image, Ref: refs[i]})
 		}
 		return nil

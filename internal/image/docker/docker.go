@@ -24,12 +24,18 @@ type Engine interface {
 	Inspect(ctx context.Context, ref string) (engine.Image, error)
 }
 
+// Registry is what the builder needs of the registries.
+type Registry interface {
+	Index(ctx context.Context, ref string, parts []image.Part) (digest string, err error)
+}
+
 // Options is what the builder works with.
 type Options struct {
-	Engine  Engine
-	Dir     string   // the working folder: a Dockerfile that is not in the context is looked for here
-	Environ []string // "NAME=value", for build arguments and secrets
-	Mode    string   // the command word ("dev"), for Dockerfiles with ARG SKAFFOLD_RUN_MODE
+	Engine   Engine
+	Registry Registry // nil: images are made for one platform
+	Dir      string   // the working folder: a Dockerfile that is not in the context is looked for here
+	Environ  []string // "NAME=value", for build arguments and secrets
+	Mode     string   // the command word ("dev"), for Dockerfiles with ARG SKAFFOLD_RUN_MODE
 }
 
 // Builder builds artifacts of the type docker.
@@ -50,25 +56,35 @@ func (b *Builder) Name() string { return "docker" }
 
 // Build makes the image in the engine and, where wanted, pushes it.
 func (b *Builder) Build(ctx context.Context, r image.Request, out func(line string)) (image.Result, error) {
-	o, err := b.options(r)
+	if len(r.Platforms()) > 1 {
+		res, err := b.buildEach(ctx, r, out)
+		return res, wrap(r, err)
+	}
+	res, err := b.buildOne(ctx, r, r.Ref, out)
+	return res, wrap(r, err)
+}
+
+// buildOne makes the image of one platform. Templates see the reference by the name that the user knows.
+func (b *Builder) buildOne(ctx context.Context, r image.Request, known string, out func(line string)) (image.Result, error) {
+	o, err := b.options(r, known)
 	if err != nil {
-		return image.Result{}, wrap(r, err)
+		return image.Result{}, err
 	}
 	id, err := b.o.Engine.Build(ctx, o, out)
 	if err != nil {
-		return image.Result{}, wrap(r, b.explain(r, o, err))
+		return image.Result{}, b.explain(r, o, err)
 	}
 	res := image.Result{Image: r.Artifact.Image, ID: id}
 	if res.WorkDir, err = b.workDir(ctx, id); err != nil {
-		return res, wrap(r, err)
+		return res, err
 	}
 	if !r.Push {
 		res.Ref = image.ByID(r.Ref, id)
-		return res, wrap(r, b.o.Engine.Tag(ctx, id, res.Ref))
+		return res, b.o.Engine.Tag(ctx, id, res.Ref)
 	}
 	digest, err := b.o.Engine.Push(ctx, r.Ref, out)
 	if err != nil {
-		return res, wrap(r, explainPush(r.Ref, err))
+		return res, explainPush(r.Ref, err)
 	}
 	res.Digest, res.Ref, res.Pushed = digest, image.Pinned(r.Ref, digest), true
 	return res, nil
@@ -94,15 +110,11 @@ func (b *Builder) workDir(ctx context.Context, id string) (string, error) {
 }
 
 // options are the engine's options for a request.
-func (b *Builder) options(r image.Request) (engine.BuildOptions, error) {
+func (b *Builder) options(r image.Request, known string) (engine.BuildOptions, error) {
 	d := r.Artifact.Docker
 	if len(d.CLIFlags) > 0 {
 		return engine.BuildOptions{}, diag.Errorf("remove docker.cliFlags, or write what they say as fields of docker",
 			"docker.cliFlags is not yet supported by this version of skiff: it builds without the docker command")
-	}
-	if strings.Contains(r.Platform, ",") {
-		return engine.BuildOptions{}, diag.Errorf("name one platform with --platform",
-			"images for several platforms (%s) are not yet supported by this version of skiff", r.Platform)
 	}
 	if info, err := os.Stat(r.Artifact.Context); err != nil || !info.IsDir() {
 		return engine.BuildOptions{}, diag.Errorf("correct \"context\" of the artifact", "build context %s is no folder", r.Artifact.Context)
@@ -112,7 +124,7 @@ func (b *Builder) options(r image.Request) (engine.BuildOptions, error) {
 		return engine.BuildOptions{}, diag.Errorf("correct \"docker.dockerfile\" of the artifact", "there is no Dockerfile at %s", b.shown(file))
 	}
 	rec, _ := readRecipe(file, nil) // one that we cannot parse may have a frontend of its own; the engine is the judge
-	args, err := b.args(r, rec)
+	args, err := b.args(r, known, rec)
 	if err != nil {
 		return engine.BuildOptions{}, err
 	}
@@ -144,7 +156,7 @@ func kind(a *config.Artifact) engine.Kind {
 func (b *Builder) Settings(r image.Request) (any, error) {
 	rec, _ := readRecipe(b.dockerfile(r.Artifact), nil)
 	r.Needs = nil // counted by what they hold, not by how they are tagged
-	args, err := b.args(r, rec)
+	args, err := b.args(r, r.Ref, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +167,7 @@ func (b *Builder) Settings(r image.Request) (any, error) {
 
 // Inputs are the Dockerfile, its ignore file, and what its COPY and ADD steps can match in the context.
 func (b *Builder) Inputs(_ context.Context, a *config.Artifact) (image.Inputs, error) {
-	args, err := b.args(image.Request{Artifact: a, Ref: a.Image}, nil)
+	args, err := b.args(image.Request{Artifact: a}, a.Image, nil)
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", a.Image, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +23,7 @@ import (
 
 // fakeEngine answers a build as it is told to, and remembers what it was asked.
 type fakeEngine struct {
+	mu     sync.Mutex
 	err    error
 	pushes error
 	asked  engine.BuildOptions
@@ -31,11 +33,15 @@ type fakeEngine struct {
 var _ Engine = (*fakeEngine)(nil)
 
 func (f *fakeEngine) Build(_ context.Context, o engine.BuildOptions, _ func(string)) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.asked = o
 	return "sha256:feed", f.err
 }
 
 func (f *fakeEngine) Push(_ context.Context, ref string, _ func(string)) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.did = append(f.did, "push "+ref)
 	return "sha256:d1", f.pushes
 }
