@@ -279,7 +279,16 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if s.cluster != nil {
 		l.Place = pipeline.Cluster{Deployer: s.deployerOnce(project), Kube: s.cluster, Status: o, Sink: s.bus}
 	}
-	return l, nil
+	return l, s.checkBuilds(l)
+}
+
+// checkBuilds asks before anything is built whether every image can be: all that is missing is told at once.
+func (s *session) checkBuilds(l *pipeline.Line) error {
+	switch s.command {
+	case "build", "dev", "run", "debug":
+		return diag.WithCode(diag.CodeBuild, errors.Join(image.Check(l.Images.Builders, s.targets(l.Project))...))
+	}
+	return nil
 }
 
 // deployerOnce keeps one deployer for the session, so that it knows what the session created, whatever happens to the file.

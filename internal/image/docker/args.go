@@ -1,11 +1,11 @@
 package docker
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
-	"text/template"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -27,7 +27,6 @@ func (b *Builder) args(r image.Request, known string, rec *recipe) (map[string]*
 		ref := need.Ref
 		args[alias] = &ref
 	}
-	vars := b.variables(known)
 	for _, name := range sorted(r.Artifact.Docker.BuildArgs) {
 		value := r.Artifact.Docker.BuildArgs[name]
 		if value == nil {
@@ -37,7 +36,7 @@ func (b *Builder) args(r image.Request, known string, rec *recipe) (map[string]*
 			args[name] = value
 			continue
 		}
-		text, err := expand(name, *value, vars)
+		text, err := b.expand(fmt.Sprintf("build argument %q", name), *value, known)
 		if err != nil {
 			return nil, err
 		}
@@ -46,55 +45,31 @@ func (b *Builder) args(r image.Request, known string, rec *recipe) (map[string]*
 	return args, nil
 }
 
-// variables are what templates may name: the environment and the parts of the reference.
-func (b *Builder) variables(ref string) map[string]string {
-	vars := make(map[string]string, len(b.env)+3)
-	for k, v := range b.env {
-		vars[k] = v
-	}
+// variables are the parts of a reference that templates may name. A name without a slash has neither repository nor name, as
+// projects know it.
+func variables(ref string) map[string]string {
 	name, tag := ref, "latest"
 	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
 		name, tag = ref[:i], ref[i+1:]
 	}
-	// A name without a slash has neither, as projects know it.
 	repo, base := "", ""
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		repo, base = name[:i], name[i+1:]
 	}
-	vars["IMAGE_REPO"], vars["IMAGE_NAME"], vars["IMAGE_TAG"] = repo, base, tag
-	return vars
+	return map[string]string{"IMAGE_REPO": repo, "IMAGE_NAME": base, "IMAGE_TAG": tag}
 }
 
-// expand is a value with its {{…}} put in; an unknown variable reads "<no value>".
-func expand(name, value string, vars map[string]string) (string, error) {
-	if !strings.Contains(value, "{{") {
-		return value, nil
+// expand is a value with its {{…}} put in; an unknown variable reads "<no value>". The error names the template, never a value.
+func (b *Builder) expand(what, value, ref string) (string, error) {
+	t := b.o.Templates
+	if t.Environ == nil {
+		t.Environ = b.o.Environ
 	}
-	t, err := template.New(name).Funcs(template.FuncMap{"default": orDefault}).Parse(value)
+	text, err := t.Fill(value, variables(ref))
 	if err != nil {
-		return "", diag.Errorf("", "build argument %q: template %q: %w", name, value, err)
+		return "", diag.Errorf("", "%s: %w", what, err)
 	}
-	var out strings.Builder
-	if err := t.Execute(&out, anyMap(vars)); err != nil {
-		return "", diag.Errorf("", "build argument %q: template %q: %w", name, value, err)
-	}
-	return out.String(), nil
-}
-
-// anyMap makes an unknown name print "<no value>", which a map of strings would print as nothing.
-func anyMap(vars map[string]string) map[string]any {
-	m := make(map[string]any, len(vars))
-	for k, v := range vars {
-		m[k] = v
-	}
-	return m
-}
-
-func orDefault(fallback, value any) any {
-	if value == nil || value == "" {
-		return fallback
-	}
-	return value
+	return text, nil
 }
 
 // secrets are read when the build starts, so that one that is missing is told before anything runs.

@@ -14,6 +14,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
+	"github.com/skiff-dev/skiff/internal/proc"
 )
 
 // Engine is what the builder needs of the Docker engine.
@@ -22,6 +23,7 @@ type Engine interface {
 	Push(ctx context.Context, ref string, out func(line string)) (string, error)
 	Tag(ctx context.Context, source, target string) error
 	Inspect(ctx context.Context, ref string) (engine.Image, error)
+	Running(ctx context.Context, container string) (bool, error)
 }
 
 // Registry is what the builder needs of the registries.
@@ -31,11 +33,13 @@ type Registry interface {
 
 // Options is what the builder works with.
 type Options struct {
-	Engine   Engine
-	Registry Registry // nil: images are made for one platform
-	Dir      string   // the working folder: a Dockerfile that is not in the context is looked for here
-	Environ  []string // "NAME=value", for build arguments and secrets
-	Mode     string   // the command word ("dev"), for Dockerfiles with ARG SKAFFOLD_RUN_MODE
+	Engine    Engine
+	Registry  Registry         // nil: images are made for one platform
+	Guard     *proc.Guard      // for the docker command, where a project asks for it
+	Templates config.Templates // what fills in templates; without an environment of its own it gets Environ
+	Dir       string           // the working folder: a Dockerfile that is not in the context is looked for here
+	Environ   []string         // "NAME=value", for build arguments and secrets
+	Mode      string           // the command word ("dev"), for Dockerfiles with ARG SKAFFOLD_RUN_MODE
 }
 
 // Builder builds artifacts of the type docker.
@@ -66,13 +70,13 @@ func (b *Builder) Build(ctx context.Context, r image.Request, out func(line stri
 
 // buildOne makes the image of one platform. Templates see the reference by the name that the user knows.
 func (b *Builder) buildOne(ctx context.Context, r image.Request, known string, out func(line string)) (image.Result, error) {
-	o, err := b.options(r, known)
+	o, err := b.options(ctx, r, known)
 	if err != nil {
 		return image.Result{}, err
 	}
-	id, err := b.o.Engine.Build(ctx, o, out)
+	id, err := b.make(ctx, r, known, o, out)
 	if err != nil {
-		return image.Result{}, b.explain(r, o, err)
+		return image.Result{}, err
 	}
 	res := image.Result{Image: r.Artifact.Image, ID: id}
 	if res.WorkDir, err = b.workDir(ctx, id); err != nil {
@@ -88,6 +92,15 @@ func (b *Builder) buildOne(ctx context.Context, r image.Request, known string, o
 	}
 	res.Digest, res.Ref, res.Pushed = digest, image.Pinned(r.Ref, digest), true
 	return res, nil
+}
+
+// make makes the image in the engine: by its API, or by the docker command where the project asks for that.
+func (b *Builder) make(ctx context.Context, r image.Request, known string, o engine.BuildOptions, out func(line string)) (string, error) {
+	if wantsCLI(r.Artifact) {
+		return b.runCLI(ctx, r, known, o, out)
+	}
+	id, err := b.o.Engine.Build(ctx, o, out)
+	return id, b.explain(r, o, err)
 }
 
 // wrap says which image an error is about.
@@ -110,12 +123,8 @@ func (b *Builder) workDir(ctx context.Context, id string) (string, error) {
 }
 
 // options are the engine's options for a request.
-func (b *Builder) options(r image.Request, known string) (engine.BuildOptions, error) {
+func (b *Builder) options(ctx context.Context, r image.Request, known string) (engine.BuildOptions, error) {
 	d := r.Artifact.Docker
-	if len(d.CLIFlags) > 0 {
-		return engine.BuildOptions{}, diag.Errorf("remove docker.cliFlags, or write what they say as fields of docker",
-			"docker.cliFlags is not yet supported by this version of skiff: it builds without the docker command")
-	}
 	if info, err := os.Stat(r.Artifact.Context); err != nil || !info.IsDir() {
 		return engine.BuildOptions{}, diag.Errorf("correct \"context\" of the artifact", "build context %s is no folder", r.Artifact.Context)
 	}
@@ -138,7 +147,10 @@ func (b *Builder) options(r image.Request, known string) (engine.BuildOptions, e
 		NoCache: d.NoCache, Pull: d.PullParent, Squash: d.Squash, Secrets: secrets, SSH: agents(d.SSH), Builder: kind(r.Artifact),
 	}
 	o.Archive = archive{context: o.Context, dockerfile: file}.open
-	return o, nil
+	if err := b.network(ctx, known, &o); err != nil {
+		return o, err
+	}
+	return o, caches(&o, r.Artifact.Image, known)
 }
 
 // kind is the builder that the project file asks for.

@@ -55,6 +55,10 @@ func (f *fakeEngine) Inspect(context.Context, string) (engine.Image, error) {
 	return engine.Image{Config: engine.Config{WorkingDir: "/w"}}, nil
 }
 
+func (f *fakeEngine) Running(_ context.Context, name string) (bool, error) {
+	return name == "runs", nil
+}
+
 // artifact is a Dockerfile in a context of its own.
 func artifact(t *testing.T, dockerfile string) *config.Artifact {
 	t.Helper()
@@ -209,7 +213,9 @@ func TestWhatCannotBeBuiltIsRefusedBeforeTheEngineIsAsked(t *testing.T) {
 	}{
 		{"no Dockerfile", func(a *config.Artifact) { a.Docker.Dockerfile = "none" }, "there is no Dockerfile at none"},
 		{"no context", func(a *config.Artifact) { a.Context += "/none" }, "is no folder"},
-		{"cliFlags", func(a *config.Artifact) { a.Docker.CLIFlags = []string{"--x"} }, "not yet supported"},
+		{"the network of a container that does not run", func(a *config.Artifact) { a.Docker.Network = "container:ended" }, `the container "ended" does not run`},
+		{"a network that BuildKit does not know", func(a *config.Artifact) { a.Docker.Network, a.Docker.SSH = "mine", "default" }, `docker.network "mine" needs`},
+		{"a cache that is no image", func(a *config.Artifact) { a.Docker.CacheFrom = []string{"type=gha"} }, "from images only"},
 		{"a secret without a file", func(a *config.Artifact) { a.Docker.Secrets = []*config.DockerSecret{{ID: "a", Src: "none"}} }, `secret "a"`},
 		{"a secret without a variable", func(a *config.Artifact) { a.Docker.Secrets = []*config.DockerSecret{{ID: "a", Env: "NONE"}} }, "NONE is not set"},
 		{"a template that does not parse", func(a *config.Artifact) { s := "{{"; a.Docker.BuildArgs = map[string]*string{"A": &s} }, `build argument "A"`},

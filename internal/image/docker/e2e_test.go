@@ -36,7 +36,9 @@ type real struct {
 }
 
 func (r *real) Build(ctx context.Context, o engine.BuildOptions, out func(string)) (string, error) {
-	o.Builder = r.kind
+	if r.kind != engine.Best {
+		o.Builder = r.kind
+	}
 	return r.Engine.Build(ctx, o, func(line string) { r.last = append(r.last, line); out(line) })
 }
 

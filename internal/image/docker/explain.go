@@ -39,6 +39,9 @@ func (b *Builder) explain(r image.Request, o engine.BuildOptions, err error) err
 		return e
 	}
 	if failed.Step.Text == "" {
+		if strings.Contains(e.What, "experimental mode") {
+			e.Hint = `write "experimental": true into the engine's daemon.json, or remove docker.squash`
+		}
 		withoutFrontend(e, text)
 		return e
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/image"
 )
 
@@ -51,5 +52,37 @@ func TestSeveralPlatformsBecomeOneIndex(t *testing.T) {
 	r.Push = false
 	if _, err := b.Build(t.Context(), r, func(string) {}); err == nil || !strings.Contains(err.Error(), "cannot stay in the engine") {
 		t.Errorf("without a push: %v", err)
+	}
+}
+
+func TestTheDockerCommandIsAskedForByItsFieldsOnly(t *testing.T) {
+	text := func(s string) *string { return &s }
+	a := artifact(t, "FROM a\n")
+	b := New(Options{Engine: &fakeEngine{}, Dir: a.Context, Environ: []string{"PATH=" + t.TempDir(), "TOKEN=s3cret"}})
+	if err := b.Check(a); err != nil {
+		t.Fatal(err)
+	}
+	a.Docker.CLIFlags = []string{"--label=v={{.IMAGE_TAG}}"}
+	if err := b.Check(a); err == nil || !strings.Contains(err.Error(), `image "web": docker.cliFlags needs the docker command`) {
+		t.Errorf("without the command: %v", err)
+	}
+	a.Docker.BuildArgs = map[string]*string{"A": text("1"), "B": nil}
+	a.Docker.Secrets = []*config.DockerSecret{{ID: "t", Env: "TOKEN"}, {ID: "f", Src: "Dockerfile"}}
+	a.Docker.NoCache, a.Docker.Target = true, "x"
+	r := image.Request{Artifact: a, Ref: "reg/web:v1"}
+	o, err := b.options(t.Context(), r, r.Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.commandLine(r, r.Ref, o, "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"docker", "build", "--file", a.Context + "/Dockerfile", "--iidfile", "id", "--tag", "reg/web:v1", "--build-arg", "A=1", "--build-arg", "B",
+		"--target", "x", "--no-cache", "--secret", "id=t,env=TOKEN", "--secret", "id=f,src=" + a.Context + "/Dockerfile", "--label=v=v1", a.Context,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("command line (-want +got):\n%s", diff)
 	}
 }
