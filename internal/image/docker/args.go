@@ -18,7 +18,7 @@ const runMode = "SKAFFOLD_RUN_MODE"
 
 // args are the build arguments of a request: those of the file with their templates put in, a name without a value from the
 // environment, the required images by their aliases, and the run mode where it is declared.
-func (b *Builder) args(r image.Request, known string, rec *recipe) (map[string]*string, error) {
+func (b *Builder) args(r image.Request, rec *recipe) (map[string]*string, error) {
 	args := map[string]*string{}
 	if rec.declares(runMode) && b.o.Mode != "" {
 		args[runMode] = &b.o.Mode
@@ -36,7 +36,7 @@ func (b *Builder) args(r image.Request, known string, rec *recipe) (map[string]*
 			args[name] = value
 			continue
 		}
-		text, err := b.expand(fmt.Sprintf("build argument %q", name), *value, known)
+		text, err := b.expand(fmt.Sprintf("build argument %q", name), *value, r.Ref)
 		if err != nil {
 			return nil, err
 		}

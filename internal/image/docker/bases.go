@@ -12,7 +12,7 @@ var _ image.Based = (*Builder)(nil)
 // Bases are the images that the needed stages start from, copy from or mount, without other stages and the required images. One whose
 // name hangs on something that only the engine knows is left out.
 func (b *Builder) Bases(r image.Request) ([]image.Origin, error) {
-	args, err := b.args(r, r.Ref, nil)
+	args, err := b.args(r, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -40,14 +40,14 @@ func (b *Builder) Check(a *config.Artifact) error {
 }
 
 // runCLI builds with the docker command and returns the image's ID.
-func (b *Builder) runCLI(ctx context.Context, r image.Request, known string, o engine.BuildOptions, out func(line string)) (string, error) {
+func (b *Builder) runCLI(ctx context.Context, r image.Request, o engine.BuildOptions, out func(line string)) (string, error) {
 	dir, err := os.MkdirTemp("", "skiff-build-")
 	if err != nil {
 		return "", fmt.Errorf("temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	idFile := filepath.Join(dir, "id")
-	args, err := b.commandLine(r, known, o, idFile)
+	args, err := b.commandLine(r, o, idFile)
 	if err != nil {
 		return "", err
 	}
@@ -80,7 +80,7 @@ func (b *Builder) commandEnv(o engine.BuildOptions) []string {
 }
 
 // commandLine is what docker is told. Secrets are named by their source, never by their value.
-func (b *Builder) commandLine(r image.Request, known string, o engine.BuildOptions, idFile string) ([]string, error) {
+func (b *Builder) commandLine(r image.Request, o engine.BuildOptions, idFile string) ([]string, error) {
 	args := []string{"docker", "build", "--file", o.Dockerfile, "--iidfile", idFile}
 	for _, tag := range o.Tags {
 		args = append(args, "--tag", tag)
@@ -114,7 +114,7 @@ func (b *Builder) commandLine(r image.Request, known string, o engine.BuildOptio
 		args = append(args, "--ssh", ssh)
 	}
 	for _, flag := range r.Artifact.Docker.CLIFlags {
-		text, err := b.expand("docker.cliFlags", flag, known)
+		text, err := b.expand("docker.cliFlags", flag, r.Ref)
 		if err != nil {
 			return nil, err
 		}

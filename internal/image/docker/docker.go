@@ -68,13 +68,14 @@ func (b *Builder) Build(ctx context.Context, r image.Request, out func(line stri
 	return res, wrap(r, err)
 }
 
-// buildOne makes the image of one platform. Templates see the reference by the name that the user knows.
-func (b *Builder) buildOne(ctx context.Context, r image.Request, known string, out func(line string)) (image.Result, error) {
-	o, err := b.options(ctx, r, known)
+// buildOne makes the image of one platform under a reference of its own. Templates see that of the request, which the user knows.
+func (b *Builder) buildOne(ctx context.Context, r image.Request, ref string, out func(line string)) (image.Result, error) {
+	o, err := b.options(ctx, r)
+	o.Tags = []string{ref}
 	if err != nil {
 		return image.Result{}, err
 	}
-	id, err := b.make(ctx, r, known, o, out)
+	id, err := b.make(ctx, r, o, out)
 	if err != nil {
 		return image.Result{}, err
 	}
@@ -83,21 +84,21 @@ func (b *Builder) buildOne(ctx context.Context, r image.Request, known string, o
 		return res, err
 	}
 	if !r.Push {
-		res.Ref = image.ByID(r.Ref, id)
+		res.Ref = image.ByID(ref, id)
 		return res, b.o.Engine.Tag(ctx, id, res.Ref)
 	}
-	digest, err := b.o.Engine.Push(ctx, r.Ref, out)
+	digest, err := b.o.Engine.Push(ctx, ref, out)
 	if err != nil {
-		return res, explainPush(r.Ref, err)
+		return res, explainPush(ref, err)
 	}
-	res.Digest, res.Ref, res.Pushed = digest, image.Pinned(r.Ref, digest), true
+	res.Digest, res.Ref, res.Pushed = digest, image.Pinned(ref, digest), true
 	return res, nil
 }
 
 // make makes the image in the engine: by its API, or by the docker command where the project asks for that.
-func (b *Builder) make(ctx context.Context, r image.Request, known string, o engine.BuildOptions, out func(line string)) (string, error) {
+func (b *Builder) make(ctx context.Context, r image.Request, o engine.BuildOptions, out func(line string)) (string, error) {
 	if wantsCLI(r.Artifact) {
-		return b.runCLI(ctx, r, known, o, out)
+		return b.runCLI(ctx, r, o, out)
 	}
 	id, err := b.o.Engine.Build(ctx, o, out)
 	return id, b.explain(r, o, err)
@@ -123,7 +124,7 @@ func (b *Builder) workDir(ctx context.Context, id string) (string, error) {
 }
 
 // options are the engine's options for a request.
-func (b *Builder) options(ctx context.Context, r image.Request, known string) (engine.BuildOptions, error) {
+func (b *Builder) options(ctx context.Context, r image.Request) (engine.BuildOptions, error) {
 	d := r.Artifact.Docker
 	if info, err := os.Stat(r.Artifact.Context); err != nil || !info.IsDir() {
 		return engine.BuildOptions{}, diag.Errorf("correct \"context\" of the artifact", "build context %s is no folder", r.Artifact.Context)
@@ -133,7 +134,7 @@ func (b *Builder) options(ctx context.Context, r image.Request, known string) (e
 		return engine.BuildOptions{}, diag.Errorf("correct \"docker.dockerfile\" of the artifact", "there is no Dockerfile at %s", b.shown(file))
 	}
 	rec, _ := readRecipe(file, nil) // one that we cannot parse may have a frontend of its own; the engine is the judge
-	args, err := b.args(r, known, rec)
+	args, err := b.args(r, rec)
 	if err != nil {
 		return engine.BuildOptions{}, err
 	}
@@ -147,10 +148,10 @@ func (b *Builder) options(ctx context.Context, r image.Request, known string) (e
 		NoCache: d.NoCache, Pull: d.PullParent, Squash: d.Squash, Secrets: secrets, SSH: agents(d.SSH), Builder: kind(r.Artifact),
 	}
 	o.Archive = archive{context: o.Context, dockerfile: file}.open
-	if err := b.network(ctx, known, &o); err != nil {
+	if err := b.network(ctx, r.Ref, &o); err != nil {
 		return o, err
 	}
-	return o, caches(&o, r.Artifact.Image, known)
+	return o, caches(&o, r.Artifact.Image, r.Ref)
 }
 
 // kind is the builder that the project file asks for.
@@ -168,7 +169,7 @@ func kind(a *config.Artifact) engine.Kind {
 func (b *Builder) Settings(r image.Request) (any, error) {
 	rec, _ := readRecipe(b.dockerfile(r.Artifact), nil)
 	r.Needs = nil // counted by what they hold, not by how they are tagged
-	args, err := b.args(r, r.Ref, rec)
+	args, err := b.args(r, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func (b *Builder) Settings(r image.Request) (any, error) {
 
 // Inputs are the Dockerfile, its ignore file, and what its COPY and ADD steps can match in the context.
 func (b *Builder) Inputs(_ context.Context, a *config.Artifact) (image.Inputs, error) {
-	args, err := b.args(image.Request{Artifact: a}, a.Image, nil)
+	args, err := b.args(image.Request{Artifact: a, Ref: a.Image}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", a.Image, err)
 	}

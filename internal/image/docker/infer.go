@@ -17,7 +17,7 @@ import (
 // told for certain. workDir is the working folder of the image.
 func (b *Builder) Destinations(a *config.Artifact, workDir string) (func(rel string) []string, error) {
 	file := b.dockerfile(a)
-	args, err := b.args(image.Request{Artifact: a}, a.Image, nil)
+	args, err := b.args(image.Request{Artifact: a, Ref: a.Image}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", a.Image, err)
 	}

@@ -26,10 +26,10 @@ func (b *Builder) buildEach(ctx context.Context, r image.Request, out func(line 
 	built := make([]image.Result, len(platforms))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, p := range platforms {
-		one := r
-		one.Platform, one.Ref = p, r.Ref+"-"+strings.ReplaceAll(p, "/", "-")
+		one, ref := r, r.Ref+"-"+strings.ReplaceAll(p, "/", "-")
+		one.Platform = p
 		g.Go(func() (err error) {
-			built[i], err = b.buildOne(gctx, one, r.Ref, func(line string) { out("[" + p + "] " + line) })
+			built[i], err = b.buildOne(gctx, one, ref, func(line string) { out("[" + p + "] " + line) })
 			parts[i] = image.Part{Platform: p, Digest: built[i].Digest}
 			return err
 		})

@@ -70,11 +70,11 @@ func TestTheDockerCommandIsAskedForByItsFieldsOnly(t *testing.T) {
 	a.Docker.Secrets = []*config.DockerSecret{{ID: "t", Env: "TOKEN"}, {ID: "f", Src: "Dockerfile"}}
 	a.Docker.NoCache, a.Docker.Target = true, "x"
 	r := image.Request{Artifact: a, Ref: "reg/web:v1"}
-	o, err := b.options(t.Context(), r, r.Ref)
+	o, err := b.options(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.commandLine(r, r.Ref, o, "id")
+	got, err := b.commandLine(r, o, "id")
 	if err != nil {
 		t.Fatal(err)
 	}
