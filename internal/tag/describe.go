@@ -13,6 +13,17 @@ import (
 // describe finds what git describe --tags --always finds: among the tags that are met first on the way back from HEAD, the one
 // with the fewest commits since.
 func (n *native) describe(ctx context.Context) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.described != "" {
+		return n.described, nil
+	}
+	text, err := n.find(ctx)
+	n.described = text
+	return text, err
+}
+
+func (n *native) find(ctx context.Context) (string, error) {
 	tags, err := n.tags()
 	if err != nil {
 		return "", err
@@ -21,14 +32,14 @@ func (n *native) describe(ctx context.Context) (string, error) {
 		return t.name, nil
 	}
 	if len(tags) == 0 {
-		return n.commit(ctx, true)
+		return n.headName(ctx, true)
 	}
 	s := &search{tags: tags, flags: map[plumbing.Hash]uint32{}}
 	best, err := s.run(ctx, n.head)
 	if err != nil {
 		return "", err
 	}
-	short, err := n.commit(ctx, true)
+	short, err := n.headName(ctx, true)
 	if err != nil || best == nil {
 		return short, err
 	}

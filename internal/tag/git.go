@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/skiff-dev/skiff/internal/config"
 )
@@ -111,6 +112,7 @@ func sanitize(s string) string {
 
 // repos are the repositories of one pass, each opened once.
 type repos struct {
+	mu      sync.Mutex
 	environ []string
 	byRoot  map[string]opened
 }
@@ -120,7 +122,7 @@ type opened struct {
 	err  error
 }
 
-func newRepos(environ []string) *repos { return &repos{environ, map[string]opened{}} }
+func newRepos(environ []string) *repos { return &repos{environ: environ, byRoot: map[string]opened{}} }
 
 var errNoRepository = errors.New("the context lies in no git repository")
 
@@ -131,6 +133,8 @@ func (r *repos) open(dir string) (repository, error) {
 	if root == "" {
 		return nil, errNoRepository
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if have, ok := r.byRoot[root]; ok {
 		return have.repo, have.err
 	}

@@ -8,31 +8,33 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-git/go-git/v5"
 	gitconfig "github.com/go-git/go-git/v5/plumbing/format/config"
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// native reads a repository in process. It is for one pass and one goroutine.
+// native reads a repository in process, once for one pass. It is safe for concurrent use.
 type native struct {
+	mu       sync.Mutex // of all but the comparison of files
 	root     string
 	environ  map[string]string
 	repo     *git.Repository
 	head     *object.Commit
 	settings *gitconfig.Config
 	names    shorts
-	status   *worktree // read when it is first asked for
 	fallback command
+
+	status    *worktree // read when it is first asked for
+	statusErr error
+	described string // what describe found
 }
 
 var _ repository = (*native)(nil)
 
-// From these sizes on git is asked where there is one: an index of some 20,000 files, pack indexes of a million objects.
-const (
-	hugeIndex = 2 << 20
-	hugePacks = 32 << 20
-)
+// hugePacks is the size of pack indexes from which on git is asked where there is one: a million objects.
+const hugePacks = 32 << 20
 
 // telling are the variables that change which repository git reads, or what describe and status say of it.
 var telling = []string{
@@ -68,12 +70,8 @@ func unusual(root string, environ []string) string {
 
 // large says whether git, which maps its files into memory, is faster than reading them whole.
 func large(root string) bool {
-	dir := filepath.Join(root, ".git")
-	if info, err := os.Stat(filepath.Join(dir, "index")); err == nil && info.Size() > hugeIndex {
-		return true
-	}
 	var size int64
-	packs, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.idx")) // the pattern is good
+	packs, _ := filepath.Glob(filepath.Join(root, ".git", "objects", "pack", "*.idx")) // the pattern is good
 	for _, pack := range packs {
 		if info, err := os.Stat(pack); err == nil {
 			size += info.Size()
@@ -102,6 +100,12 @@ func openNative(root string, environ []string) (*native, error) {
 }
 
 func (n *native) commit(ctx context.Context, short bool) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.headName(ctx, short)
+}
+
+func (n *native) headName(ctx context.Context, short bool) (string, error) {
 	return n.name(ctx, n.head.Hash.String(), short)
 }
 
@@ -116,6 +120,8 @@ func (n *native) name(ctx context.Context, hash string, short bool) (string, err
 }
 
 func (n *native) tree(ctx context.Context, dir string, short bool) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	rel, err := filepath.Rel(n.root, dir)
 	if err != nil {
 		return "", err
@@ -136,6 +142,8 @@ func (n *native) tree(ctx context.Context, dir string, short bool) (string, erro
 }
 
 func (n *native) branch(context.Context) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	ref, err := n.repo.Head()
 	if err != nil || !ref.Name().IsBranch() {
 		return "", err

@@ -13,34 +13,29 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
-	"github.com/go-git/go-git/v5/plumbing/format/index"
 	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
-// worktree is the index of a repository and its ignore rules: what its files are compared with.
+// worktree is the index of a repository and its ignore rules: what its files are compared with. Once it is read it does not change,
+// so many folders may be compared at once.
 type worktree struct {
 	root     string
-	files    []*index.Entry // sorted by name
-	written  time.Time      // of the index: a file that is as new may have changed since
+	index    *indexFile
+	files    []indexEntry // sorted by name
 	fileMode bool
-	same     bool // the index is known to hold exactly HEAD
 	outer    []ignoreRule
 }
 
 // isDirty compares a folder at HEAD, in the index and on disk. It stops at the first difference.
 func (n *native) isDirty(ctx context.Context, dir string) (bool, error) {
-	if n.status == nil {
-		w, err := n.readWorktree()
-		if err != nil {
-			return false, err
-		}
-		n.status = w
+	w, err := n.worktree()
+	if err != nil {
+		return false, err
 	}
-	w := n.status
 	rel, err := filepath.Rel(n.root, dir)
 	if err != nil {
 		return false, err
@@ -53,10 +48,17 @@ func (n *native) isDirty(ctx context.Context, dir string) (bool, error) {
 	if dirty, err := n.staged(rel, entries); dirty || err != nil {
 		return dirty, err
 	}
-	if dirty, err := w.changed(ctx, entries); dirty || err != nil {
-		return dirty, err
+	return w.changed(ctx, rel, entries)
+}
+
+// worktree is read when it is first asked for.
+func (n *native) worktree() (*worktree, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.status == nil && n.statusErr == nil {
+		n.status, n.statusErr = n.readWorktree()
 	}
-	return w.untracked(ctx, rel)
+	return n.status, n.statusErr
 }
 
 func (n *native) readWorktree() (*worktree, error) {
@@ -66,23 +68,18 @@ func (n *native) readWorktree() (*worktree, error) {
 			return nil, errAskGit
 		}
 	}
-	file := filepath.Join(n.root, ".git", "index")
-	idx, err := n.repo.Storer.Index()
+	index, err := readIndex(filepath.Join(n.root, ".git", "index"))
 	if err != nil {
-		return nil, errAskGit // a kind of index that go-git does not read
+		return nil, err
 	}
-	w := &worktree{root: n.root, files: idx.Entries, fileMode: n.option("core", "filemode") != "false"}
-	if info, err := os.Stat(file); err == nil {
-		w.written = info.ModTime()
-	}
-	for _, e := range w.files {
-		if e.Mode == filemode.Submodule || e.SkipWorktree {
+	w := &worktree{root: n.root, index: index, files: index.entries, fileMode: n.option("core", "filemode") != "false"}
+	for i := range w.files {
+		if w.files[i].mode == modeRepo || w.files[i].skip {
 			return nil, errAskGit
 		}
 	}
-	sort.Slice(w.files, func(i, j int) bool { return w.files[i].Name < w.files[j].Name })
-	if c := idx.Cache; c != nil && len(c.Entries) > 0 {
-		w.same = c.Entries[0].Entries == len(w.files) && c.Entries[0].Hash == n.head.TreeHash
+	if !slices.IsSortedFunc(w.files, func(a, b indexEntry) int { return strings.Compare(a.name, b.name) }) {
+		return nil, errAskGit
 	}
 	w.outer = append(readRules(n.excludesFile(), ""), readRules(filepath.Join(n.root, ".git", "info", "exclude"), "")...)
 	return w, nil
@@ -101,28 +98,26 @@ func (n *native) excludesFile() string {
 }
 
 // below are the entries of the index in a folder.
-func (w *worktree) below(rel string) []*index.Entry {
+func (w *worktree) below(rel string) []indexEntry {
 	if rel == "" {
 		return w.files
 	}
-	from := sort.Search(len(w.files), func(i int) bool { return w.files[i].Name >= rel+"/" })
-	to := sort.Search(len(w.files), func(i int) bool { return w.files[i].Name >= rel+"0" }) // "0" follows "/"
+	from := sort.Search(len(w.files), func(i int) bool { return w.files[i].name >= rel+"/" })
+	to := sort.Search(len(w.files), func(i int) bool { return w.files[i].name >= rel+"0" }) // "0" follows "/"
 	return w.files[from:max(from, to)]
 }
 
-func (w *worktree) tracked(name string) bool {
-	_, ok := slices.BinarySearchFunc(w.files, name, func(e *index.Entry, name string) int { return compare(e.Name, name) })
-	return ok
-}
-
-// staged compares the index with HEAD.
-func (n *native) staged(rel string, entries []*index.Entry) (bool, error) {
-	if n.status.same {
+// staged compares the index with HEAD: by the trees that git has noted in the index, or file by file.
+func (n *native) staged(rel string, entries []indexEntry) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	known, ok := n.status.index.trees[rel]
+	if ok && rel == "" && known == n.head.TreeHash.String() {
 		return false, nil
 	}
-	tree, err := n.head.Tree()
+	head, err := n.head.Tree()
 	if err == nil && rel != "" {
-		tree, err = tree.Tree(rel)
+		head, err = head.Tree(rel)
 	}
 	if errors.Is(err, object.ErrDirectoryNotFound) {
 		return len(entries) > 0, nil
@@ -130,12 +125,15 @@ func (n *native) staged(rel string, entries []*index.Entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if ok && known == head.Hash.String() {
+		return false, nil
+	}
 	type file struct {
-		hash plumbing.Hash
-		mode filemode.FileMode
+		hash string
+		mode uint32
 	}
 	committed := map[string]file{}
-	walker := object.NewTreeWalker(tree, true, nil)
+	walker := object.NewTreeWalker(head, true, nil)
 	defer walker.Close()
 	for {
 		name, e, err := walker.Next()
@@ -146,73 +144,54 @@ func (n *native) staged(rel string, entries []*index.Entry) (bool, error) {
 			return false, err
 		}
 		if e.Mode != filemode.Dir {
-			committed[name] = file{e.Hash, e.Mode}
+			committed[name] = file{string(e.Hash[:]), uint32(e.Mode)}
 		}
 	}
 	for _, e := range entries {
-		name := strings.TrimPrefix(strings.TrimPrefix(e.Name, rel), "/")
-		if e.Stage != 0 || e.IntentToAdd || committed[name] != (file{e.Hash, e.Mode}) {
+		name := strings.TrimPrefix(strings.TrimPrefix(e.name, rel), "/")
+		if e.stage != 0 || e.intent || committed[name] != (file{e.hash, e.mode}) {
 			return true, nil
 		}
 	}
 	return len(committed) != len(entries), nil
 }
 
-// changed compares files on disk with the index.
-func (w *worktree) changed(ctx context.Context, entries []*index.Entry) (bool, error) {
-	for i, e := range entries {
-		if i%256 == 0 && ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		if dirty, err := w.differs(e); dirty || err != nil {
-			return dirty, err
-		}
-	}
-	return false, nil
-}
-
-func (w *worktree) differs(e *index.Entry) (bool, error) {
-	file := filepath.Join(w.root, filepath.FromSlash(e.Name))
-	info, err := os.Lstat(file)
-	if err != nil {
-		return true, nil // gone, or where a folder was
-	}
-	if e.Stage != 0 || e.IntentToAdd || !w.sameMode(e, info.Mode()) {
+// differs compares a file on disk, of which the stamp is known, with its entry in the index.
+func (w *worktree) differs(e *indexEntry, s tree.Stamp) (bool, error) {
+	if e.stage != 0 || e.intent || !w.sameMode(e, s.Mode) {
 		return true, nil
 	}
-	racy := !info.ModTime().Before(w.written)
-	if info.Size() == int64(e.Size) && sameTime(e.ModifiedAt, info.ModTime()) && !racy {
+	racy := s.Modified >= w.index.written.UnixNano()
+	if uint32(s.Size) == e.size && sameTime(e.modified, s.Modified) && !racy {
 		return false, nil
 	}
-	if info.Size() != int64(e.Size) && e.Size != 0 && !w.attributes(e.Name) {
+	if uint32(s.Size) != e.size && e.size != 0 && !w.attributes(e.name) {
 		return true, nil // git writes 0 for a file that it has to look at again
 	}
-	if w.attributes(e.Name) {
+	if w.attributes(e.name) {
 		return false, errAskGit // the content may be converted on its way into the repository
 	}
-	hash, err := blobHash(file, info)
+	hash, err := blobHash(filepath.Join(w.root, filepath.FromSlash(e.name)), s)
 	if err != nil {
 		return true, nil
 	}
-	return hash != e.Hash.String(), nil
+	return hash != hex.EncodeToString([]byte(e.hash)), nil
 }
 
 // sameTime compares modification times; an index that was written without nanoseconds has seconds only.
-func sameTime(a, b time.Time) bool {
-	if a.Nanosecond() == 0 || b.Nanosecond() == 0 {
-		return a.Unix() == b.Unix()
+func sameTime(a, b int64) bool {
+	const second = 1e9
+	if a%second == 0 || b%second == 0 {
+		return a/second == b/second
 	}
-	return a.Equal(b)
+	return a == b
 }
 
-func (w *worktree) sameMode(e *index.Entry, mode fs.FileMode) bool {
-	switch e.Mode {
-	case filemode.Symlink:
+func (w *worktree) sameMode(e *indexEntry, mode fs.FileMode) bool {
+	if e.kind() == fs.ModeSymlink {
 		return mode&fs.ModeSymlink != 0
-	case filemode.Executable:
-		return mode.IsRegular() && (!w.fileMode || mode&0o100 != 0)
 	}
-	return mode.IsRegular() && (!w.fileMode || mode&0o100 == 0)
+	return mode.IsRegular() && (!w.fileMode || (e.mode == modeRun) == (mode&0o100 != 0))
 }
 
 // attributes says whether some .gitattributes may have a say about the file.
@@ -228,10 +207,10 @@ func (w *worktree) attributes(name string) bool {
 }
 
 // blobHash is the name under which git keeps the contents of a file.
-func blobHash(file string, info fs.FileInfo) (string, error) {
+func blobHash(file string, s tree.Stamp) (string, error) {
 	var content io.Reader
-	size := info.Size()
-	if info.Mode()&fs.ModeSymlink != 0 {
+	size := s.Size
+	if s.Mode&fs.ModeSymlink != 0 {
 		target, err := os.Readlink(file)
 		if err != nil {
 			return "", err

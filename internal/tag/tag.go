@@ -5,10 +5,14 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 // Latest is the tag of an artifact for which its policy finds none.
@@ -95,12 +99,23 @@ func newPolicy(c config.TagPolicy) (policy, error) {
 // Tags are the tags of artifacts that are built together, in their order. What they have in common (the state of the git
 // repository, the time) is read once.
 func (t *Tagger) Tags(ctx context.Context, artifacts []*config.Artifact) ([]string, error) {
+	ctx = tree.WithLook(ctx)
 	p := &pass{Tagger: t, now: t.o.Now(), repos: newRepos(t.o.Environ)}
-	tags := make([]string, len(artifacts))
+	tags, warnings := make([]string, len(artifacts)), make([]string, len(artifacts))
+	var g errgroup.Group
+	g.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for i, a := range artifacts {
-		tags[i] = t.one(ctx, p, a)
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		g.Go(func() error {
+			tags[i], warnings[i] = t.one(ctx, p, a)
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, text := range warnings {
+		if text != "" {
+			t.o.Warn(text)
 		}
 	}
 	return tags, nil
@@ -115,9 +130,10 @@ func (t *Tagger) Tag(ctx context.Context, a *config.Artifact) (string, error) {
 	return tags[0], nil
 }
 
-func (t *Tagger) one(ctx context.Context, p *pass, a *config.Artifact) string {
+// one is the tag of an artifact, and what the user should know of it.
+func (t *Tagger) one(ctx context.Context, p *pass, a *config.Artifact) (text, warning string) {
 	if t.o.Tag != "" {
-		return t.o.Tag
+		return t.o.Tag, ""
 	}
 	made := t.policies[a.Config]
 	if made == nil {
@@ -128,12 +144,9 @@ func (t *Tagger) one(ctx context.Context, p *pass, a *config.Artifact) string {
 		err = fmt.Errorf("%q is no valid tag", text)
 	}
 	if err != nil {
-		if ctx.Err() == nil {
-			t.o.Warn(fmt.Sprintf("image %s is tagged %q: %v", a.Image, Latest, err))
-		}
-		return Latest
+		return Latest, fmt.Sprintf("image %s is tagged %q: %v", a.Image, Latest, err)
 	}
-	return text
+	return text, ""
 }
 
 // fixed is the same tag at all times.

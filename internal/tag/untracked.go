@@ -2,6 +2,7 @@ package tag
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -10,59 +11,136 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
-// untracked says whether a folder holds a file that git does not know and does not ignore.
-func (w *worktree) untracked(ctx context.Context, rel string) (bool, error) {
-	rules := slices.Clone(w.outer)
+// errDirty ends a comparison at the first difference.
+var errDirty = errors.New("dirty")
+
+// comparison is one folder on disk beside its entries in the index.
+type comparison struct {
+	*worktree
+	rel     string // of the folder
+	look    *tree.Look
+	entries []indexEntry
+	met     []bool                  // which entries are on disk
+	rules   map[string][]ignoreRule // by folder: those of the folders above, and its own
+}
+
+// changed says whether a file of the index is another one on disk, or is gone, or whether there is a file that git does not know and
+// does not ignore. All of it is one walk.
+func (w *worktree) changed(ctx context.Context, rel string, entries []indexEntry) (bool, error) {
+	ctx = tree.WithLook(ctx)
+	c := &comparison{worktree: w, rel: rel, look: tree.LookOf(ctx), entries: entries, met: make([]bool, len(entries)), rules: map[string][]ignoreRule{}}
+	err := c.run(ctx)
+	if errors.Is(err, errDirty) {
+		return true, nil
+	}
+	return false, err
+}
+
+func (c *comparison) run(ctx context.Context) error {
+	rules := slices.Clone(c.outer)
 	// The rules of the folders above hold here as well; where one of those is ignored, nothing in it is new.
-	dir := ""
-	for part := range strings.SplitSeq(rel, "/") {
+	dir, hidden := "", false
+	for part := range strings.SplitSeq(c.rel, "/") {
 		if part == "" {
 			break
 		}
-		rules = append(rules, readRules(filepath.Join(w.root, filepath.FromSlash(dir), ".gitignore"), dir)...)
+		rules = append(rules, readRules(filepath.Join(c.root, filepath.FromSlash(dir), ".gitignore"), dir)...)
 		dir = path.Join(dir, part)
-		if ignored(rules, dir, true) {
-			return false, nil
+		hidden = hidden || ignored(rules, dir, true)
+	}
+	if !hidden {
+		c.rules[""] = c.with(rules, "")
+		err := tree.Walk(ctx, filepath.Join(c.root, filepath.FromSlash(c.rel)), c.skip, c.meet)
+		if err != nil && !errors.Is(err, fs.ErrPermission) { // git leaves out what it cannot read
+			return err
 		}
 	}
-	return w.unknownIn(ctx, rel, rules)
+	return c.rest(ctx)
 }
 
-func (w *worktree) unknownIn(ctx context.Context, rel string, rules []ignoreRule) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
+// with is the rules of a folder: those of the folder above and those of its own file.
+func (c *comparison) with(above []ignoreRule, rel string) []ignoreRule {
+	name := path.Join(c.rel, rel)
+	dir := filepath.Join(c.root, filepath.FromSlash(name))
+	// The folder is read next in any case, and then its listing says whether there is such a file.
+	if _, err := c.look.ReadDir(dir); err != nil {
+		return above
 	}
-	dir := filepath.Join(w.root, filepath.FromSlash(rel))
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return false, nil // git leaves out what it cannot read
+	file := filepath.Join(dir, ".gitignore")
+	if _, err := c.look.Stamp(file); err != nil {
+		return above
 	}
-	rules = append(slices.Clip(rules), readRules(filepath.Join(dir, ".gitignore"), rel)...)
-	for _, d := range entries {
-		if d.Name() == ".git" {
+	return append(slices.Clip(above), readRules(file, name)...)
+}
+
+func (c *comparison) skip(rel string, d fs.DirEntry) bool {
+	if d.Name() == ".git" {
+		return rel == ".git" && c.rel == "" // one below is a repository inside the repository, and is met
+	}
+	return d.IsDir() && ignored(c.rules[above(rel)], path.Join(c.rel, rel), true)
+}
+
+// meet compares one file, or learns the rules of a folder.
+func (c *comparison) meet(rel string, d fs.DirEntry) error {
+	if d.Name() == ".git" {
+		return errAskGit
+	}
+	if d.IsDir() {
+		c.rules[rel] = c.with(c.rules[above(rel)], rel)
+		return nil
+	}
+	name := rel
+	if c.rel != "" {
+		name = c.rel + "/" + rel
+	}
+	at, tracked := slices.BinarySearchFunc(c.entries, name, func(e indexEntry, name string) int { return strings.Compare(e.name, name) })
+	if tracked {
+		c.met[at] = true
+		return dirtyIf(c.differs(&c.entries[at], d.(tree.Entry).Stamp()))
+	}
+	if d.Type()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) == 0 && !ignored(c.rules[above(rel)], name, false) {
+		return errDirty
+	}
+	return nil
+}
+
+// rest compares the files that lie in ignored folders, or are gone.
+func (c *comparison) rest(ctx context.Context) error {
+	for i := range c.entries {
+		if c.met[i] {
 			continue
 		}
-		name := path.Join(rel, d.Name())
-		if !d.IsDir() {
-			if d.Type()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) == 0 && !w.tracked(name) && !ignored(rules, name, false) {
-				return true, nil
-			}
-			continue
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		// A file of the index below a folder is compared already; new ones in it count unless the folder is ignored.
-		if ignored(rules, name, true) {
-			continue
+		stamp, err := c.look.Stamp(filepath.Join(c.root, filepath.FromSlash(c.entries[i].name)))
+		if err != nil {
+			return errDirty // gone, or where a folder was
 		}
-		if exists(filepath.Join(dir, d.Name(), ".git")) {
-			return false, errAskGit // a repository inside the repository
-		}
-		if dirty, err := w.unknownIn(ctx, name, rules); dirty || err != nil {
-			return dirty, err
+		if err := dirtyIf(c.differs(&c.entries[i], stamp)); err != nil {
+			return err
 		}
 	}
-	return false, nil
+	return nil
+}
+
+func dirtyIf(dirty bool, err error) error {
+	if err == nil && dirty {
+		return errDirty
+	}
+	return err
+}
+
+// above is the folder of a path, empty for the first one.
+func above(rel string) string {
+	if at := strings.LastIndexByte(rel, '/'); at >= 0 {
+		return rel[:at]
+	}
+	return ""
 }
 
 // ignoreRule is one line of a .gitignore file.
