@@ -193,7 +193,7 @@ func (s *session) open() error {
 	if s.engine, err = engine.Connect(engine.Options{Getenv: s.env}); err != nil {
 		return err
 	}
-	if s.index, err = tree.OpenIndex(s.cachePath("files/" + projectKey(s.project))); err != nil {
+	if err := s.openIndex(); err != nil {
 		return err
 	}
 	s.remote = image.NewRegistry(s.engine.Auth(), s.insecureRegistries())
@@ -209,6 +209,14 @@ func (s *session) open() error {
 		})
 	}
 	return nil
+}
+
+// openIndex reads what is known of the project's files.
+func (s *session) openIndex() (err error) {
+	if s.index == nil {
+		s.index, err = tree.OpenIndex(s.cachePath("files/" + projectKey(s.project)))
+	}
+	return err
 }
 
 // close writes down what the next session may use.

@@ -12,6 +12,7 @@ import (
 	"text/template"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -43,7 +44,10 @@ func newBuild(w World) *cobra.Command {
 }
 
 func runBuild(ctx context.Context, s *session) error {
-	if err := s.connectBuild(ctx); err != nil {
+	var g errgroup.Group
+	g.Go(func() error { return s.connectBuild(ctx) })
+	g.Go(s.openIndex)
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	defer s.close()

@@ -100,7 +100,7 @@ func (c *comparison) meet(rel string, d fs.DirEntry) error {
 	at, tracked := slices.BinarySearchFunc(c.entries, name, func(e indexEntry, name string) int { return strings.Compare(e.name, name) })
 	if tracked {
 		c.met[at] = true
-		return dirtyIf(c.differs(&c.entries[at], d.(tree.Entry).Stamp()))
+		return dirtyIf(c.differs(&c.entries[at], d.(*tree.Entry).Stamp()))
 	}
 	if d.Type()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) == 0 && !ignored(c.rules[above(rel)], name, false) {
 		return errDirty

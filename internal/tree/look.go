@@ -59,22 +59,22 @@ type Entry struct {
 	stamp Stamp
 }
 
-var _ fs.DirEntry = Entry{}
+var _ fs.DirEntry = (*Entry)(nil)
 
 // Name is the name in its folder.
-func (e Entry) Name() string { return e.name }
+func (e *Entry) Name() string { return e.name }
 
 // IsDir says whether it is a folder.
-func (e Entry) IsDir() bool { return e.stamp.Mode.IsDir() }
+func (e *Entry) IsDir() bool { return e.stamp.Mode.IsDir() }
 
 // Type is what kind of file it is.
-func (e Entry) Type() fs.FileMode { return e.stamp.Mode.Type() }
+func (e *Entry) Type() fs.FileMode { return e.stamp.Mode.Type() }
 
 // Info is what was seen; nobody goes to the disk again.
-func (e Entry) Info() (fs.FileInfo, error) { return seenInfo(e), nil }
+func (e *Entry) Info() (fs.FileInfo, error) { return seenInfo(*e), nil }
 
 // Stamp is the file's stamp.
-func (e Entry) Stamp() Stamp { return e.stamp }
+func (e *Entry) Stamp() Stamp { return e.stamp }
 
 // seenInfo is an Entry as a FileInfo.
 type seenInfo Entry
@@ -165,7 +165,8 @@ func (w aheadWalk) entries(dir, rel string, entries []Entry) error {
 	}
 	// What is skipped has to be known before any of it is read ahead.
 	kept := make([]string, len(entries))
-	for i, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		path := e.name
 		if rel != "" {
 			path = rel + "/" + path
@@ -179,7 +180,8 @@ func (w aheadWalk) entries(dir, rel string, entries []Entry) error {
 			w.ahead.TryGo(func() error { _, _ = w.look.ReadDir(below); return nil })
 		}
 	}
-	for i, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if kept[i] == "" {
 			continue
 		}

@@ -20,7 +20,8 @@ func TestALookSeesWhatTheDiskSays(t *testing.T) {
 	if err != nil || len(entries) != 5 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		info, err := os.Lstat(filepath.Join(dir, e.Name()))
 		if err != nil {
 			t.Fatal(err)
