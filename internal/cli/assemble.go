@@ -66,6 +66,7 @@ func (s *session) kubeOptions(namespace string) kube.Options {
 		Kubeconfig: s.kubeconfig, Context: s.kubeContext, Namespace: namespace, Getenv: s.env, Dir: s.Dir,
 		StateDir: s.cachePath("discovery"),
 		Warn:     func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
+		Trace:    s.trace(),
 	}
 }
 
@@ -241,7 +242,7 @@ func (s *session) insecureRegistries() []string {
 
 // line wires the stages for one loaded project.
 func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.Line, error) {
-	if s.command != "build" && s.command != "diagnose" {
+	if s.command != "build" && s.command != "diagnose" && s.command != "apply" {
 		if err := refuse(project); err != nil {
 			return nil, err
 		}
@@ -254,9 +255,9 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	manifests, err := sources.Sources(project, sources.Options{Templates: s.templates(ctx)})
+	manifests, err := s.sources(ctx, project)
 	if err != nil {
-		return nil, diag.WithCode(diag.CodeConfig, err)
+		return nil, err
 	}
 	labels, err := s.labelMap()
 	if err != nil {
@@ -276,8 +277,13 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if l.Platforms, err = s.platformsOf(project); err != nil {
 		return nil, err
 	}
+	if s.skipRender {
+		l.Render = render.Options{Sources: manifests}
+	}
 	var o status.Options
-	l.Check, o = s.statusOptions(project)
+	if l.Check, o, err = s.statusOptions(project); err != nil {
+		return nil, err
+	}
 	if s.local != nil {
 		return l, s.runHere(project, l)
 	}
@@ -299,10 +305,19 @@ func (s *session) checkBuilds(l *pipeline.Line) error {
 	return nil
 }
 
+// sources is where the manifests come from: the project, or the command line of apply.
+func (s *session) sources(ctx context.Context, project *config.Project) ([]render.Source, error) {
+	if s.command == "apply" {
+		return s.named()
+	}
+	manifests, err := sources.Sources(project, sources.Options{Templates: s.templates(ctx)})
+	return manifests, diag.WithCode(diag.CodeConfig, err)
+}
+
 // deployerOnce keeps one deployer for the session, so that it knows what the session created, whatever happens to the file.
 func (s *session) deployerOnce(project *config.Project) *deploy.Deployer {
 	if s.deployer == nil {
-		s.deployer = deploy.New(s.cluster, deploy.Options{Project: projectName(project), Owner: s.owner(project), Force: s.force}, s.bus)
+		s.deployer = deploy.New(s.cluster, s.applyOptions(project), s.bus)
 	}
 	return s.deployer
 }
@@ -376,28 +391,6 @@ func (s *session) limit(project *config.Project) int {
 		return 1
 	}
 	return limit
-}
-
-func (s *session) statusOptions(project *config.Project) (check bool, o status.Options) {
-	check, o = true, status.Options{Deadline: defaultDeadline, TolerateFailures: s.tolerate}
-	if s.command == "dev" {
-		o.Settle = -1 // a container that dies later is told by the loop
-	}
-	for _, c := range project.Configs {
-		if c.Deploy.StatusCheck != nil {
-			check = *c.Deploy.StatusCheck
-		}
-		if n := c.Deploy.StatusCheckDeadlineSeconds; n > 0 {
-			o.Deadline = time.Duration(n) * time.Second
-		}
-		if c.Deploy.TolerateFailuresUntilDeadline {
-			o.TolerateFailures = true
-		}
-	}
-	if wanted, err := strconv.ParseBool(s.statusCheck); err == nil {
-		check = wanted
-	}
-	return check, o
 }
 
 func (s *session) labelMap() (map[string]string, error) {

@@ -130,6 +130,9 @@ func (s *session) givenImages(project *config.Project) (map[string]pipeline.Buil
 	var missing diag.List
 	for _, a := range project.Artifacts() {
 		ref, ok := refs[a.Image]
+		if !ok && s.tag != "" {
+			continue // --tag names it
+		}
 		if !ok {
 			missing = append(missing, &diag.Error{
 				What: fmt.Sprintf("no image is given for %q", a.Image),

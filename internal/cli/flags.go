@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -70,6 +71,8 @@ type options struct {
 	strictParity  bool
 	envFile       string
 	dockerNetwork string
+
+	deployOptions
 }
 
 // flagDef is one flag: where it goes, and the commands that have it.
@@ -84,16 +87,16 @@ type flagDef struct {
 }
 
 const (
-	all        = "dev run build render deploy delete diagnose"
+	all        = "dev run build render deploy apply delete diagnose"
 	building   = "dev run build render"
-	deploying  = "dev run deploy"
-	onCluster  = "dev run build render deploy delete images diagnose " + tasks
+	deploying  = "dev run deploy apply"
+	onCluster  = "dev run build render deploy apply delete images diagnose " + tasks
 	withConfig = all + " " + tasks
 	tasks      = "test verify exec"
 )
 
 func flagTable() []flagDef {
-	return slices.Concat(configFlags(), buildFlags(), deployFlags(), loopFlags(), pendingFlags())
+	return slices.Concat(configFlags(), buildFlags(), deployFlags(), applyFlags(), loopFlags(), pendingFlags())
 }
 
 func configFlags() []flagDef {
@@ -179,15 +182,8 @@ func pendingFlags() []flagDef {
 	return []flagDef{
 		def("enable-platform-node-affinity", deploying+" render", "not needed: images are built for the platforms of the cluster's nodes"),
 		def("enable-gke-arm-node-toleration", deploying+" render", "no effect"),
-		def("cleanup", "run", "not needed: run leaves what it deployed"),
 		def("no-prune", "dev run", "not needed: skiff deletes no images"),
 		def("no-prune-children", "dev run", "not needed: skiff deletes no images"),
-		def("iterative-status-check", deploying, "not needed: everything is waited for side by side"),
-		def("fast-fail-status-check", deploying, "not needed: failures are told at once"),
-		def("status-check-selectors", deploying, "no effect: every kind is waited for"),
-		def("wait-for-deletions", deploying, "not needed: an object that is being deleted is waited for"),
-		def("wait-for-deletions-max", deploying, "no effect"),
-		def("wait-for-deletions-delay", deploying, "no effect"),
 		def("keep-running-on-failure", "dev", "not needed: dev always keeps running"),
 		def("toot", "dev run build", "no effect"),
 		def("rpc-port", deploying+" build", "no effect: the event API is not there yet"),
@@ -197,7 +193,6 @@ func pendingFlags() []flagDef {
 		def("last-log-file", all, "no effect"),
 		def("auto", all, "no effect"),
 		def("auto-create-config", all, "no effect: a missing project file is an error"),
-		def("assume-yes", all, "not needed: skiff asks nothing"),
 		def("minikube-profile", onCluster, "no effect: name the context with --kube-context"),
 		def("detect-minikube", onCluster, "no effect: clusters are known by their context's name"),
 		def("hydration-dir", deploying+" render", "no effect: kpt is not supported"),
@@ -220,7 +215,7 @@ func addFlags(cmd *cobra.Command, o *options) {
 		}
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.verbosity, "verbosity", "v", "warn", "taken for compatibility, without effect: skiff keeps no log of its own")
+	f.StringVarP(&o.verbosity, "verbosity", "v", "warn", "debug or trace show every request to the cluster; the other levels (info, warn, error, fatal, panic) change nothing")
 	f.IntVar(&o.color, "color", 34, "0 switches colours off")
 	f.BoolVar(&o.timestamps, "timestamps", false, "put the time in front of every line")
 	for _, flag := range []string{"interactive", "update-check"} {
@@ -241,6 +236,8 @@ func addFlag(f *pflag.FlagSet, o *options, def flagDef) {
 		f.BoolVarP(target, def.name, def.short, def.def.(bool), def.help)
 	case *int:
 		f.IntVarP(target, def.name, def.short, def.def.(int), def.help)
+	case *time.Duration:
+		f.DurationVarP(target, def.name, def.short, def.def.(time.Duration), def.help)
 	case *[]string:
 		f.StringSliceVarP(target, def.name, def.short, nil, def.help)
 	}

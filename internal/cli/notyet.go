@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/deploy"
@@ -41,7 +42,8 @@ func (s *session) tellMissing(p *config.Project) {
 		tell(len(c.Test) > 0, "image tests are not run yet", "test")
 		if k := c.Deploy.Kubectl; k != nil {
 			tell(len(k.Hooks.Before)+len(k.Hooks.After) > 0, "deploy hooks are not run yet", "deploy", "kubectl", "hooks")
-			tell(len(k.Flags.Global)+len(k.Flags.Apply)+len(k.Flags.Delete) > 0, "flags for kubectl have no effect: skiff does not use it", "deploy", "kubectl", "flags")
+			_, _, _, rest := kubectlFlags(&config.Project{Configs: []*config.Config{c}})
+			tell(len(rest) > 0, "these flags for kubectl have no effect, for skiff does not use it: "+strings.Join(rest, " "), "deploy", "kubectl", "flags")
 		}
 		for i, a := range c.Build.Artifacts {
 			tell(hooks(a.Hooks), "build hooks are not run yet", "build", "artifacts", i, "hooks")

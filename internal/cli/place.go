@@ -22,7 +22,7 @@ func (s *session) connect(ctx context.Context) error {
 		return s.here(ctx, "as --target says; --target=cluster takes a cluster")
 	}
 	// What was built for a cluster is deployed there.
-	if s.target == "cluster" || s.contextNamed() || s.command == "deploy" {
+	if s.target == "cluster" || s.contextNamed() || s.command == "deploy" || s.command == "apply" {
 		return s.connectCluster(ctx)
 	}
 	if err := s.find(); errors.Is(err, kube.ErrNone) {

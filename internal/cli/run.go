@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -19,7 +20,7 @@ func newRun(w World) *cobra.Command {
 	return sessionCommand(w, "run", "Build and deploy once",
 		"Builds the images, deploys them, waits until everything runs, and ends. With --tail or --port-forward it stays until Ctrl-C.", progressToOut,
 		func(ctx context.Context, s *session) error {
-			return s.deployOnce(ctx, func(l *pipeline.Line) error {
+			return s.deployOnce(ctx, func(ctx context.Context, l *pipeline.Line) error {
 				_, err := l.Build(ctx, s.targets(s.project), nil)
 				return err
 			})
@@ -30,15 +31,33 @@ func newDeploy(w World) *cobra.Command {
 	return sessionCommand(w, "deploy", "Deploy images that exist already",
 		"Deploys with the images that --build-artifacts or --images name, and waits until everything runs.", progressToOut,
 		func(ctx context.Context, s *session) error {
-			return s.deployOnce(ctx, func(l *pipeline.Line) error {
-				images, err := s.givenImages(s.project)
-				if err != nil {
-					return err
-				}
-				l.Known(images)
-				return nil
-			})
+			return s.deployOnce(ctx, s.given)
 		})
+}
+
+// given makes known which images are deployed: the files and flags name them, or --tag does for those that they leave out.
+func (s *session) given(ctx context.Context, l *pipeline.Line) error {
+	if s.skipRender {
+		return nil
+	}
+	if s.tag != "" {
+		requests, err := l.Tag(ctx, s.project.Artifacts())
+		if err != nil {
+			return err
+		}
+		for _, r := range requests {
+			l.Known(map[string]pipeline.Built{r.Artifact.Image: {Image: r.Artifact.Image, Ref: r.Ref}})
+		}
+		if s.buildArtifact == "" && len(s.images) == 0 {
+			return nil
+		}
+	}
+	images, err := s.givenImages(s.project)
+	if err != nil {
+		return err
+	}
+	l.Known(images)
+	return nil
 }
 
 func newDelete(w World) *cobra.Command {
@@ -75,7 +94,10 @@ func newDelete(w World) *cobra.Command {
 }
 
 // deployOnce is one pass without a loop: images come from prepare, and then everything is deployed and waited for.
-func (s *session) deployOnce(ctx context.Context, prepare func(*pipeline.Line) error) error {
+func (s *session) deployOnce(ctx context.Context, prepare func(context.Context, *pipeline.Line) error) (err error) {
+	if _, _, err := s.statusOptions(s.project); err != nil {
+		return err
+	}
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
@@ -84,8 +106,11 @@ func (s *session) deployOnce(ctx context.Context, prepare func(*pipeline.Line) e
 	if err != nil {
 		return err
 	}
-	if err := prepare(l); err != nil {
+	if err := prepare(ctx, l); err != nil {
 		return err
+	}
+	if s.cleanupRun && s.local == nil {
+		defer func() { err = errors.Join(err, s.undo(ctx, l)) }()
 	}
 	manifests, err := l.Objects(ctx)
 	if err != nil {
@@ -102,6 +127,16 @@ func (s *session) deployOnce(ctx context.Context, prepare func(*pipeline.Line) e
 		return l.Wait(ctx)
 	}
 	return s.follow(ctx, l, manifests.Objects, faces)
+}
+
+// undoTime is how long the deletion of what a run created may take; it does not wait for its end.
+const undoTime = 10 * time.Second
+
+// undo deletes what this run created, also when it was interrupted.
+func (s *session) undo(ctx context.Context, l *pipeline.Line) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	return l.Cleanup(ctx)
 }
 
 // follow deploys while logs and forwards follow the pods, until the user ends it.

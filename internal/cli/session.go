@@ -40,7 +40,9 @@ func sessionCommand(w World, use, short, long string, out func(World, *options) 
 	o := &options{}
 	cmd := &cobra.Command{Use: use, Short: short, Long: long}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cleanup := o.cleanupRun // the variable of the environment is for dev, where it is the default; for run it would delete
 		pending, err := fromEnv(cmd, w)
+		o.cleanupRun = cleanup
 		if err != nil {
 			return err
 		}
@@ -59,7 +61,11 @@ func progressToErr(w World, _ *options) io.Writer { return w.Err }
 
 // run loads the project, shows what happens from then on, and does the work.
 func (s *session) run(ctx context.Context, out io.Writer, pending []string, work func(context.Context, *session) error) error {
-	project, err := s.load(ctx)
+	load := s.load
+	if s.command == "apply" {
+		load = s.loadForApply
+	}
+	project, err := load(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,6 +180,8 @@ func (o *options) check(command string) error {
 			return usage("choose one of: "+strings.Join(choice.allowed[1:], ", "), fmt.Errorf("--%s=%s", choice.flag, choice.value))
 		}
 	}
-	_, err := forward.ParseModes(o.portForward, command)
-	return err
+	if _, err := forward.ParseModes(o.portForward, command); err != nil {
+		return err
+	}
+	return o.checkDeploy()
 }

@@ -32,7 +32,9 @@ func (d *Deployer) one(ctx context.Context, t *target) (*kube.Object, error) {
 	if t.live != nil && t.unchanged() {
 		d.remember(t, t.live, false)
 		d.tell(t.id, "unchanged")
-		return d.result(t, t.live), nil
+		result := d.result(t, t.live)
+		result.Unchanged = true
+		return result, nil
 	}
 	if t.live != nil {
 		if err := d.migrate(ctx, t); err != nil {

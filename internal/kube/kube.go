@@ -27,6 +27,7 @@ type Options struct {
 	Dir        string              // what a relative Kubeconfig is relative to; empty: the working folder
 	StateDir   string              // where the list of the cluster's kinds is kept between runs; empty: nowhere
 	Warn       func(text string)   // hears each warning of the API server once; nil: nobody does
+	Trace      func(text string)   // hears of each request; nil: nobody does
 }
 
 // Cluster is a connection to one cluster. Tests fill in the clients that they need.
@@ -58,6 +59,9 @@ func Connect(o Options) (*Cluster, error) {
 		return nil, err
 	}
 	tune(c.Config, o.Warn)
+	if o.Trace != nil {
+		c.Config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &tracer{next, o.Trace} })
+	}
 	// One HTTP client for all, or every kind of client would open a connection of its own.
 	shared, err := rest.HTTPClientFor(c.Config)
 	if err != nil {

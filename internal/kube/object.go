@@ -12,6 +12,8 @@ type Object struct {
 	unstructured.Unstructured
 	File string // "" for an object that the server returned
 	Line int    // of its document, counted from 1
+
+	Unchanged bool // of one that the server returned: it was just so before
 }
 
 // ID names an object in its cluster, whatever version it is written in.

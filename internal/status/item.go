@@ -57,6 +57,10 @@ type item struct {
 	warned   time.Time         // when events were last read
 	warning  string            // the last one of them
 
+	selected bool          // its controller must have spoken
+	deadline time.Duration // after which it is too late, from the beginning
+
+	told  bool // that it is ready
 	said  string
 	last  verdict
 	since time.Time // since when it is ready without a break
@@ -67,7 +71,7 @@ func newItem(o *kube.Object, began time.Time) *item {
 		id: o.ID(), gvk: o.GroupVersionKind(), pos: o.Pos(), live: &o.Unstructured, uid: o.GetUID(), runsPods: kube.PodSpec(o) != nil,
 		began: began, old: map[string]bool{}, stale: map[string]string{}, current: map[string]bool{},
 	}
-	if it.id.Kind == "Pod" && it.id.Group == "" {
+	if it.id.Kind == "Pod" && it.id.Group == "" && !o.Unchanged {
 		it.baseline()
 	}
 	if m, ok, _ := unstructured.NestedStringMap(o.Object, "spec", "selector", "matchLabels"); ok {
@@ -84,9 +88,14 @@ func (it *item) baseline() {
 	for _, c := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
 		wanted[c.Name] = c.Image
 	}
+	// Where the kubelet says which version it speaks of, nothing has to be guessed from names of images, of which one may have many.
+	seen := pod.Status.ObservedGeneration > 0 && pod.Status.ObservedGeneration >= pod.Generation
 	for _, s := range pod.Status.ContainerStatuses {
 		for _, id := range idsOf(s) {
 			it.old[id] = true
+		}
+		if seen {
+			continue
 		}
 		if s.ContainerID != "" && !runs(s, wanted[s.Name]) {
 			it.stale[s.Name] = s.ContainerID
@@ -137,6 +146,9 @@ func (it *item) evaluate(pods map[string]*corev1.Pod) verdict {
 		if v, ok := it.evaluatePod(); ok {
 			return v
 		}
+	}
+	if it.silent() {
+		return verdict{state: pending, reason: "its controller has said nothing about it yet"}
 	}
 	r, err := status.Compute(it.live)
 	if err != nil {

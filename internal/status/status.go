@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -21,11 +23,13 @@ import (
 
 // Options say how patient the wait is. The zero value is what Skaffold does, with failures told at once.
 type Options struct {
-	Deadline         time.Duration // 0 means 10 minutes
+	Deadline         time.Duration // 0 means 10 minutes; a Deployment that sets a longer one for itself has that
 	TolerateFailures bool          // nothing fails before the deadline, it may still recover
+	KeepGoing        bool          // a failure does not end the wait for the others
+	Selectors        []Selector    // kinds whose controllers must have spoken
 	Quiet            time.Duration // how long nothing is said; 0 means 3 s
-	// Settle is how long a container without a readiness probe must run before it is believed: the kubelet calls it ready
-	// in the moment in which it starts, also when it is about to crash. 0 means 1.5 s, which is longer than the kubelet
+	// Settle is how long the wait goes on after a container without a readiness probe is told to be ready: the kubelet calls
+	// it so in the moment in which it starts, also when it is about to crash. 0 means 1.5 s, which is longer than the kubelet
 	// takes to notice; a negative value means not at all. After a crash it is four times as long.
 	Settle time.Duration
 }
@@ -59,7 +63,12 @@ func Wait(ctx context.Context, cluster *kube.Cluster, objects []*kube.Object, o 
 	}
 	w := &waiter{cluster: cluster, options: o, sink: sink, began: time.Now(), pods: map[string]*corev1.Pod{}, inputs: make(chan input)}
 	for _, object := range objects {
-		if it := newItem(object, w.began); it.evaluate(nil).state != ready {
+		it := newItem(object, w.began)
+		it.selected, it.deadline = selected(o.Selectors, it.gvk.GroupKind()), o.Deadline
+		if own := ownDeadline(object); own > o.Deadline {
+			it.deadline = own
+		}
+		if it.evaluate(nil).state != ready {
 			w.items = append(w.items, it)
 		}
 	}
@@ -78,6 +87,7 @@ type waiter struct {
 	items   []*item // still pending
 	pods    map[string]*corev1.Pod
 	inputs  chan input
+	failed  diag.List // with KeepGoing: what has failed so far
 }
 
 // input is one change that a watch saw.
@@ -190,7 +200,7 @@ func (w *waiter) put(ctx context.Context, in input) {
 }
 
 func (w *waiter) loop(ctx context.Context) error {
-	deadline := time.NewTimer(w.options.Deadline)
+	deadline := time.NewTimer(w.nextDeadline())
 	defer deadline.Stop()
 	// What the cluster does is seen by watch; the tick is for what only time tells.
 	tick := time.NewTicker(min(w.options.Quiet, 200*time.Millisecond))
@@ -200,7 +210,10 @@ func (w *waiter) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-deadline.C:
-			return w.tooLate()
+			if err := w.tooLate(); err != nil {
+				return err
+			}
+			deadline.Reset(w.nextDeadline())
 		case in := <-w.inputs:
 			if err := w.take(ctx, in); err != nil {
 				return err
@@ -211,7 +224,7 @@ func (w *waiter) loop(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return w.failed.Err()
 }
 
 // take puts a change in and looks again at the objects that it may concern.
@@ -227,12 +240,11 @@ func (w *waiter) take(ctx context.Context, in input) error {
 	var concerned []*item
 	for _, it := range w.items {
 		switch {
-		case in.missing != nil && it.at == *in.missing && it.id.Name == in.name:
-			return it.fail("it was deleted", "", w.began)
-		case in.object != nil && it.is(in.object):
-			if in.deleted {
-				return it.fail("it was deleted", "", w.began)
+		case in.missing != nil && it.at == *in.missing && it.id.Name == in.name, in.object != nil && it.is(in.object) && in.deleted:
+			if err := w.fail(it, it.fail("it was deleted", "", w.began)); err != nil {
+				return err
 			}
+		case in.object != nil && it.is(in.object):
 			it.update(in.object)
 			concerned = append(concerned, it)
 		case in.pod != nil && it.mayOwn(in.pod):
@@ -252,18 +264,42 @@ func (w *waiter) review(ctx context.Context, items []*item) error {
 		switch v.state {
 		case ready:
 			w.drop(it)
-			w.sink.Send(event.Ready{Object: it.id.String(), Took: time.Since(w.began)})
+			w.tellReady(it)
+		case settling:
+			w.tellReady(it)
 		case failed:
-			if !w.options.TolerateFailures {
-				w.lastLines(ctx, v)
-				return it.fail(v.reason, v.hint, w.began)
+			if w.options.TolerateFailures {
+				w.say(it, v)
+				continue
 			}
-			w.say(it, v)
+			w.lastLines(ctx, v)
+			if err := w.fail(it, it.fail(v.reason, v.hint, w.began)); err != nil {
+				return err
+			}
 		default:
 			w.say(it, v)
 		}
 	}
 	return ctx.Err()
+}
+
+// tellReady tells, once, that the cluster calls an object ready.
+func (w *waiter) tellReady(it *item) {
+	if !it.told {
+		it.told = true
+		w.sink.Send(event.Ready{Object: it.id.String(), Took: time.Since(w.began)})
+	}
+}
+
+// fail ends the wait with the failure of an object, or only its part in it.
+func (w *waiter) fail(it *item, failure *diag.Error) error {
+	if !w.options.KeepGoing {
+		return failure
+	}
+	w.drop(it)
+	w.failed = append(w.failed, failure)
+	w.sink.Send(event.Waiting{Object: it.id.String(), Reason: "it has failed; the others are waited for", Since: time.Since(w.began)})
+	return nil
 }
 
 // say tells what is waited for, once it takes long, and whenever that changes.
@@ -287,14 +323,44 @@ func (w *waiter) drop(done *item) {
 	w.items = rest
 }
 
-func (w *waiter) tooLate() error {
-	var list diag.List
+// nextDeadline is the time that is left until the first object is too late.
+func (w *waiter) nextDeadline() time.Duration {
+	next := time.Duration(math.MaxInt64)
 	for _, it := range w.items {
+		next = min(next, it.deadline)
+	}
+	return next - time.Since(w.began)
+}
+
+// tooLate fails for the objects whose time is over. What is ready and only settles is not late.
+func (w *waiter) tooLate() error {
+	var late diag.List
+	for _, it := range slices.Clone(w.items) {
+		if time.Since(w.began) < it.deadline {
+			continue
+		}
+		w.drop(it)
+		if it.told && !it.since.IsZero() {
+			continue
+		}
 		reason := it.last.reason
 		if reason == "" {
 			reason = "the cluster says nothing about it"
 		}
-		list = append(list, it.fail(reason, it.last.hint, w.began))
+		late = append(late, it.fail(reason, it.last.hint, w.began))
 	}
-	return list
+	if w.options.KeepGoing {
+		w.failed = append(w.failed, late...)
+		return nil
+	}
+	return late.Err()
+}
+
+// ownDeadline is the one that a Deployment sets for itself; 600 s is what the cluster writes where it sets none.
+func ownDeadline(o *kube.Object) time.Duration {
+	seconds, _, _ := unstructured.NestedInt64(o.Object, "spec", "progressDeadlineSeconds")
+	if o.GetKind() != "Deployment" || seconds == 600 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
