@@ -55,7 +55,9 @@ type rooms struct {
 	local *local.Target // nil: the project runs in the cluster
 	guard *proc.Guard   // of local
 
-	runner *task.Runner // of tests, containers that run once, and hooks; nil: none was needed yet
+	runner     *task.Runner // of tests, containers that run once, and hooks; nil: none was needed yet
+	hookRunner *task.Hooks
+	hookedSync *hookedSync // nil: nothing is synced to a cluster
 }
 
 // defaultDeadline is how long the status check waits when the project does not say, as Skaffold does.
@@ -279,6 +281,9 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	}
 	if s.skipRender {
 		l.Render = render.Options{Sources: manifests}
+	}
+	if l.Around, err = s.around(project); err != nil {
+		return nil, err
 	}
 	var o status.Options
 	if l.Check, o, err = s.statusOptions(project); err != nil {

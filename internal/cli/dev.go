@@ -77,5 +77,6 @@ func (s *session) syncer() dev.Syncer {
 	if err := syncer.Remember(s.cachePath("synced/" + projectKey(s.project) + ".jsonl")); err != nil {
 		s.bus.Send(event.Note{Text: err.Error(), Warn: true})
 	}
-	return syncer
+	s.hookedSync = &hookedSync{Syncer: syncer, session: s, project: s.project, refs: map[string]string{}}
+	return s.hookedSync
 }

@@ -127,7 +127,7 @@ func buildFlags() []flagDef {
 		{name: "cache-file", target: func(o *options) any { return &o.cacheFile }, def: "", commands: building, help: "where the cache of built images is kept"},
 		{name: "insecure-registry", target: func(o *options) any { return &o.insecure }, def: []string(nil), commands: building + " deploy", help: "registries that are spoken to without TLS"},
 		{name: "build-concurrency", target: func(o *options) any { return &o.buildConcurrency }, def: -1, commands: building, help: "how many images are built side by side; 0 is no limit, -1 asks the project file"},
-		{name: "skip-tests", target: func(o *options) any { return &o.skipTests }, def: false, commands: "dev run build", help: "do not test the images; they are not tested yet in any case"},
+		{name: "skip-tests", target: func(o *options) any { return &o.skipTests }, def: false, commands: "dev run build", help: "do not test the images"},
 		{name: "push", target: func(o *options) any { return &o.push }, def: "", bare: "true", commands: "build dev run", help: "push the images, whatever the project file says"},
 		{name: "build-image", short: "b", target: func(o *options) any { return &o.targetImages }, def: []string(nil), commands: "build run dev", help: "build only images whose name contains one of these"},
 		{name: "quiet", short: "q", target: func(o *options) any { return &o.quiet }, def: false, commands: "build", help: "print only the result, as --output says"},

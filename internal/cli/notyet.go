@@ -38,16 +38,12 @@ func (s *session) tellMissing(p *config.Project) {
 		}
 		hooks := func(h config.HostHooks) bool { return len(h.Before)+len(h.After) > 0 }
 		tell(hooks(c.Build.Hooks), "build hooks are not run yet", "build", "hooks")
-		tell(len(c.Manifests.Hooks.Before)+len(c.Manifests.Hooks.After) > 0, "render hooks are not run yet", "manifests", "hooks")
-		tell(len(c.Test) > 0, "image tests are not run yet", "test")
 		if k := c.Deploy.Kubectl; k != nil {
-			tell(len(k.Hooks.Before)+len(k.Hooks.After) > 0, "deploy hooks are not run yet", "deploy", "kubectl", "hooks")
 			_, _, _, rest := kubectlFlags(&config.Project{Configs: []*config.Config{c}})
 			tell(len(rest) > 0, "these flags for kubectl have no effect, for skiff does not use it: "+strings.Join(rest, " "), "deploy", "kubectl", "flags")
 		}
 		for i, a := range c.Build.Artifacts {
 			tell(hooks(a.Hooks), "build hooks are not run yet", "build", "artifacts", i, "hooks")
-			tell(a.Sync != nil && len(a.Sync.Hooks.Before)+len(a.Sync.Hooks.After) > 0, "sync hooks are not run yet", "build", "artifacts", i, "sync", "hooks")
 		}
 	}
 }

@@ -174,6 +174,9 @@ func (s *session) devProject(ctx context.Context, project *config.Project) (*dev
 		return nil, err
 	}
 	s.project = project
+	if s.hookedSync != nil {
+		s.hookedSync.use(project)
+	}
 	s.wantForwards(project)
 	targets := s.targets(project)
 	if len(targets) == 0 && len(s.targetImages) > 0 {

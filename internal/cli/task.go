@@ -34,7 +34,7 @@ func newTest(w World) *cobra.Command {
 			for name, built := range images {
 				refs[name] = built.Ref
 			}
-			tasks, err := s.tasks(ctx)
+			tasks, err := s.tasks()
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ func newExec(w World) *cobra.Command {
 // containerTasks runs containers with the images that the flags name.
 func (s *session) containerTasks(ctx context.Context) (*task.Runner, error) {
 	s.peek(ctx)
-	tasks, err := s.tasks(ctx)
+	tasks, err := s.tasks()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (s *session) containerTasks(ctx context.Context) (*task.Runner, error) {
 }
 
 // tasks is what runs tests, containers and hooks in this session.
-func (s *session) tasks(ctx context.Context) (*task.Runner, error) {
+func (s *session) tasks() (*task.Runner, error) {
 	if s.runner != nil {
 		return s.runner, nil
 	}
@@ -125,7 +125,7 @@ func (s *session) tasks(ctx context.Context) (*task.Runner, error) {
 		return nil, err
 	}
 	s.runner = &task.Runner{
-		Guard: s.guard, Environ: s.Environ(), Dir: s.Dir, RunID: hex.EncodeToString(id), Sink: s.bus, Templates: s.templates(ctx),
+		Guard: s.guard, Environ: s.Environ(), Dir: s.Dir, RunID: hex.EncodeToString(id), Sink: s.bus, Templates: s.templates,
 		Engine: func(ctx context.Context) (*engine.Engine, error) {
 			if err := s.open(); err != nil {
 				return nil, err

@@ -46,7 +46,7 @@ func (p *Project) list(ctx context.Context) []string {
 }
 
 func (p *Project) inputsOf(ctx context.Context, a *config.Artifact) pipeline.Inputs {
-	if inputs, err := p.Line.Inputs(ctx, a); err == nil {
+	if inputs, err := p.Line.Watched(ctx, a); err == nil {
 		return inputs
 	}
 	return wholeFolder(a.Context)

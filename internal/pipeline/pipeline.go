@@ -73,11 +73,15 @@ type Line struct {
 	Render    render.Options
 	Place     Place
 	Check     bool // wait until everything runs
+	Around    Around
 	Sink      event.Sink
 
 	built   map[string]Built         // by artifact: what was made or found so far
 	warned  map[string]bool          // remarks that were made
 	unready map[kube.ID]*kube.Object // deployed, and not known to run
+
+	untested map[string]Built // built, and not known to pass its tests
+	deployed []*kube.Object   // deployed, and the hooks that follow have not run; nil: they have
 }
 
 // Inputs is what an artifact is made from now.
@@ -159,8 +163,11 @@ func (l *Line) Tag(ctx context.Context, artifacts []*config.Artifact) (requests 
 func (l *Line) Build(ctx context.Context, artifacts []*config.Artifact, wrap func(image.Builder) image.Builder) ([]Built, error) {
 	ctx = tree.WithLook(ctx) // tags and keys are of one state of the disk
 	requests, err := l.Tag(ctx, artifacts)
-	if err != nil || len(requests) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(requests) == 0 {
+		return nil, l.test(ctx, nil)
 	}
 	set := l.Images
 	set.Built = l.built
@@ -183,6 +190,9 @@ func (l *Line) Build(ctx context.Context, artifacts []*config.Artifact, wrap fun
 		}
 		l.Known(map[string]Built{r.Image: results[i]})
 	}
+	if err == nil {
+		err = l.test(ctx, results)
+	}
 	return results, err
 }
 
@@ -195,7 +205,13 @@ func (l *Line) Objects(ctx context.Context) (render.Manifests, error) {
 	}
 	var manifests render.Manifests
 	err := l.stage(event.Render, "", func() (err error) {
+		if err = hook(ctx, l.Around.BeforeRender); err != nil {
+			return diag.WithCode(diag.CodeDeploy, err)
+		}
 		manifests, err = render.Objects(ctx, l.Project, o)
+		if err == nil && l.Around.AfterRender != nil {
+			manifests.Objects, err = l.Around.AfterRender(ctx, manifests.Objects)
+		}
 		return diag.WithCode(diag.CodeDeploy, err)
 	})
 	for _, text := range manifests.Warnings {
@@ -222,8 +238,14 @@ func (l *Line) Selection(objects []*kube.Object) *kube.Selection {
 // Deploy makes the cluster hold the objects. Wait then waits for those that changed.
 func (l *Line) Deploy(ctx context.Context, objects []*kube.Object) error {
 	return l.stage(event.Deploy, "", func() error {
+		if err := hook(ctx, l.Around.BeforeDeploy); err != nil {
+			return diag.WithCode(diag.CodeDeploy, err)
+		}
 		changed, err := l.Place.Apply(ctx, objects)
 		l.keepUnready(objects, changed)
+		if err == nil {
+			l.deployed = objects
+		}
 		return diag.WithCode(diag.CodeDeploy, err)
 	})
 }
@@ -251,8 +273,16 @@ func (l *Line) id(o *kube.Object) kube.ID {
 	return id
 }
 
-// Wait returns when all that was changed by this pass, or by one whose wait was cut short, runs, or says why it does not.
+// Wait returns when all that was changed by this pass, or by one whose wait was cut short, runs, and the hooks after the deploy have
+// run; or it says why not.
 func (l *Line) Wait(ctx context.Context) error {
+	if err := l.wait(ctx); err != nil {
+		return err
+	}
+	return l.afterDeploy(ctx)
+}
+
+func (l *Line) wait(ctx context.Context) error {
 	if !l.Check || len(l.unready) == 0 {
 		return nil
 	}

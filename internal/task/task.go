@@ -23,7 +23,7 @@ type Runner struct {
 	Environ []string // of the session, NAME=value
 	Dir     string   // the working folder of commands that name none; absolute
 
-	Templates config.Templates // for fields that have them
+	Templates func(ctx context.Context) config.Templates // for fields that have them
 
 	Engine  func(ctx context.Context) (*engine.Engine, error)
 	Cluster func(ctx context.Context) (*kube.Cluster, error)

@@ -46,7 +46,7 @@ func runner(t *testing.T, env ...string) (*Runner, *heard) {
 	}
 	h := &heard{}
 	environ := append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	return &Runner{Environ: environ, Dir: t.TempDir(), RunID: "run", Sink: h, Templates: config.Templates{Environ: environ}}, h
+	return &Runner{Environ: environ, Dir: t.TempDir(), RunID: "run", Sink: h, Templates: func(context.Context) config.Templates { return config.Templates{Environ: environ} }}, h
 }
 
 func load(t *testing.T, text string) *config.Project {

@@ -135,7 +135,7 @@ func (r *Runner) globs(c *config.Config, i int, t *config.TestCase) ([]string, e
 
 // custom runs one test command of the project, in a shell, as Skaffold does.
 func (r *Runner) custom(ctx context.Context, pos diag.Pos, t *config.TestCase, test *config.CustomTest, ref string) error {
-	command, err := r.Templates.Fill(test.Command, nil)
+	command, err := r.Templates(ctx).Fill(test.Command, nil)
 	if err != nil {
 		return at(pos, err)
 	}
