@@ -60,7 +60,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.IntVar(&o.inOne, "per-folder", 10, "idle: how many files in each")
 	f.DurationVar(&o.settle, "settle", 10*time.Second, "idle: rest before measuring")
 	f.DurationVar(&o.idle, "idle", 20*time.Second, "idle: how long is measured")
-	f.IntVar(&o.runs, "runs", 20, "start: how often each command")
+	f.IntVar(&o.runs, "runs", 20, "start, load: how often each command")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -93,6 +93,7 @@ func measures() []measure {
 		{"warm", true, measureWarm},
 		{"idle", true, measureIdle},
 		{"start", false, measureStart},
+		{"load", false, measureLoad},
 	}
 }
 

@@ -74,6 +74,8 @@ func references() map[string]reference {
 		"warm/container runs":         {1600, 1600},
 		"idle/CPU of one core":        {1, none},
 		"start/skiff version":         {40, 87},
+		"load/" + loadLargest:         {40, none},
+		"load/" + loadModules:         {150, none},
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -56,9 +59,16 @@ func (c *clones) fetch(ctx context.Context, g *config.GitSource) (string, error)
 	case !there && c.policy == "never":
 		return "", diag.Errorf("run once with --sync-remote-cache=missing", "%s is not in the cache, and --sync-remote-cache=never does not fetch it", g.Repo)
 	}
+	unlock, err := locked(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if !there && isClone(dir) {
+		return dir, nil // another skiff has fetched it meanwhile
+	}
 	// The project is not loaded yet, so no event can say why it takes a moment.
 	fmt.Fprintf(c.out, "fetching %s\n", g.Repo)
-	var err error
 	if there {
 		err = git(dir).to(ctx, c.address(g.Repo), g.Ref)
 	} else {
@@ -68,6 +78,18 @@ func (c *clones) fetch(ctx context.Context, g *config.GitSource) (string, error)
 		return "", fetchFault(g, err, there)
 	}
 	return dir, nil
+}
+
+// locked keeps every other skiff away from a clone: two that fetch at once would stand in each other's way.
+func locked(ctx context.Context, dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache: %w", err)
+	}
+	lock := flock.New(dir + ".lock")
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return nil, fmt.Errorf("wait for another skiff that fetches the same repository: %w", err)
+	}
+	return func() { _ = lock.Close() }, nil // the file stays: who waits for it holds it open
 }
 
 // address is where git finds the repository: a folder is named from the working folder, not from the clone.
@@ -95,9 +117,6 @@ func fetchFault(g *config.GitSource, err error, there bool) error {
 
 // cloned makes the clone beside its place and moves it there at the end, so that a half one is never taken for a whole.
 func cloned(ctx context.Context, dir, repo, ref string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("make the cache: %w", err)
-	}
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), "clone-*")
 	if err != nil {
 		return fmt.Errorf("make the cache: %w", err)

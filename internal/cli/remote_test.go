@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -151,5 +152,29 @@ func TestCloneIsBroughtUpToDateAsThePolicySays(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "clone-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestSeveralSessionsFetchOneRepositoryAtOnce(t *testing.T) {
+	o, cache := newOrigin(t), t.TempDir()
+	for _, round := range []string{"first", "second"} { // the first time it is cloned, then brought up to date
+		if round == "second" {
+			o.commit(round)
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				c := World{Dir: o.dir, State: cache, Err: io.Discard}.clones(&options{remoteCacheDir: cache}, "dev")
+				dir, err := c.fetch(context.Background(), &config.GitSource{Repo: o.dir})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if data, err := os.ReadFile(filepath.Join(dir, "skaffold.yaml")); err != nil || !strings.Contains(string(data), "image: "+round) {
+					t.Errorf("%v: %s", err, data)
+				}
+			})
+		}
+		all.Wait()
 	}
 }

@@ -6,12 +6,12 @@ import (
 
 // Config is one document of a project file in the shape of the latest apiVersion, with the place that it came from.
 type Config struct {
-	APIVersion string         `yaml:"apiVersion"`         // Schema name of the document, always the latest after Load.
-	Kind       string         `yaml:"kind"`               // Document kind; any text passes.
-	Metadata   Metadata       `yaml:"metadata,omitempty"` // Naming and free-form labels of this module.
-	Requires   []*Requirement `yaml:"requires,omitempty"` // Other configs that must be loaded before this one.
+	APIVersion string         `yaml:"apiVersion"`         // Version of the file format. Older versions keep working; skiff fix upgrades them.
+	Kind       string         `yaml:"kind"`               // Says that this is a project file. Any text will do.
+	Metadata   Metadata       `yaml:"metadata,omitempty"` // What this config is called, and notes about it.
+	Requires   []*Requirement `yaml:"requires,omitempty"` // Configs that this one builds on. Their work is done first.
 	Pipeline   `yaml:",inline"`
-	Profiles   []*Profile `yaml:"profiles,omitempty"` // Named changes to this config.
+	Profiles   []*Profile `yaml:"profiles,omitempty"` // Changes to this config that can be switched on.
 
 	File   string `yaml:"-"` // Absolute path of the file that holds the document, "-" for standard input.
 	Dir    string `yaml:"-"` // Absolute folder that relative paths of the document start from.
@@ -27,14 +27,14 @@ type implied struct{ rawYaml, kubectl bool }
 
 // Pipeline is what a document and a profile have in common: the work from sources to a running project.
 type Pipeline struct {
-	Build            BuildConfig      `yaml:"build,omitempty"`            // How images are produced.
-	Test             []*TestCase      `yaml:"test,omitempty"`             // Tests run on built images.
-	Manifests        Manifests        `yaml:"manifests,omitempty"`        // Where Kubernetes manifests come from.
-	Deploy           DeployConfig     `yaml:"deploy,omitempty"`           // How manifests reach the target.
-	PortForward      []*PortForward   `yaml:"portForward,omitempty"`      // Ports to forward to the local machine.
-	ResourceSelector ResourceSelector `yaml:"resourceSelector,omitempty"` // Which objects and fields may be changed.
-	Verify           []*VerifyTest    `yaml:"verify,omitempty"`           // Containers run as checks by verify.
-	CustomActions    []*CustomAction  `yaml:"customActions,omitempty"`    // Named container groups run by exec.
+	Build            BuildConfig      `yaml:"build,omitempty"`            // Which images are made, how, and where.
+	Test             []*TestCase      `yaml:"test,omitempty"`             // What is tried on images before they are deployed.
+	Manifests        Manifests        `yaml:"manifests,omitempty"`        // Which objects are deployed.
+	Deploy           DeployConfig     `yaml:"deploy,omitempty"`           // How the objects reach the cluster.
+	PortForward      []*PortForward   `yaml:"portForward,omitempty"`      // Ports of the cluster that are reached on this machine.
+	ResourceSelector ResourceSelector `yaml:"resourceSelector,omitempty"` // Which kinds of objects are changed: where images and labels are put in.
+	Verify           []*VerifyTest    `yaml:"verify,omitempty"`           // Containers that check what was deployed.
+	CustomActions    []*CustomAction  `yaml:"customActions,omitempty"`    // Work of yours that skaffold exec runs.
 }
 
 // Empty is a block without settings: that it is written says all.
@@ -63,26 +63,26 @@ func (v IntOrName) MarshalYAML() (any, error) {
 	return v.Int, nil
 }
 
-// Activation is `profiles.activation` of the file: conditions for automatic use.
+// Activation is `profiles.activation` of the file: when the profile switches itself on.
 type Activation struct {
-	Env         string `yaml:"env,omitempty"`         // NAME=regex; leading ! negates; empty means unset or empty.
-	KubeContext string `yaml:"kubeContext,omitempty"` // Regex on the current context; leading ! negates.
-	Command     string `yaml:"command,omitempty"`     // Regex on the command name; leading ! negates.
+	Env         string `yaml:"env,omitempty"`         // Variable and pattern, as NAME=PATTERN. Nothing behind = means empty or not set; ! in front means not.
+	KubeContext string `yaml:"kubeContext,omitempty"` // Pattern of the current context. ! in front means not.
+	Command     string `yaml:"command,omitempty"`     // Pattern of the command, such as dev. ! in front means not.
 }
 
-// Patch is `profiles.patches` of the file: edits in JSON-patch style.
+// Patch is `profiles.patches` of the file: edits of single places.
 type Patch struct {
-	Op    string `yaml:"op,omitempty"`    // Kind of edit.
-	Path  string `yaml:"path,omitempty"`  // Place to edit; key=value steps allowed.
-	From  string `yaml:"from,omitempty"`  // Source place for move and copy.
-	Value any    `yaml:"value,omitempty"` // New value, any YAML.
+	Op    string `yaml:"op,omitempty"`    // What is done.
+	Path  string `yaml:"path,omitempty"`  // The place: keys and positions behind slashes. image=web finds a list's item by a field.
+	From  string `yaml:"from,omitempty"`  // Where move and copy take the value from.
+	Value any    `yaml:"value,omitempty"` // The value.
 }
 
 // Profile is a named change to the configuration: values that replace those of the pipeline, and patches.
 type Profile struct {
-	Name                   string        `yaml:"name,omitempty"`                   // Profile name.
-	Activation             []*Activation `yaml:"activation,omitempty"`             // Conditions for automatic use.
-	RequiresAllActivations bool          `yaml:"requiresAllActivations,omitempty"` // All conditions must hold instead of one.
-	Patches                []*Patch      `yaml:"patches,omitempty"`                // Edits in JSON-patch style.
+	Name                   string        `yaml:"name,omitempty"`                   // Name of the profile, for --profile.
+	Activation             []*Activation `yaml:"activation,omitempty"`             // When the profile switches itself on. One entry that holds is enough.
+	RequiresAllActivations bool          `yaml:"requiresAllActivations,omitempty"` // Every entry must hold.
+	Patches                []*Patch      `yaml:"patches,omitempty"`                // Edits of single places.
 	Pipeline               `yaml:",inline"`
 }

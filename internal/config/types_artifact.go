@@ -1,184 +1,184 @@
 package config
 
-// Artifact is `build.artifacts` of the file: images to build.
+// Artifact is `build.artifacts` of the file: the images of the project.
 type Artifact struct {
-	Image       string                 `yaml:"image,omitempty"`       // Image name without tag or digest; unique over all modules.
-	Context     string                 `yaml:"context,omitempty"`     // Source folder of the image.
-	Sync        *Sync                  `yaml:"sync,omitempty"`        // Copy changed files into running containers instead of rebuilding.
-	Docker      *DockerArtifact        `yaml:"docker,omitempty"`      // Build from a Dockerfile with docker.
-	Bazel       *BazelArtifact         `yaml:"bazel,omitempty"`       // Build with bazel.
-	Ko          *KoArtifact            `yaml:"ko,omitempty"`          // Build a Go program with ko.
-	Jib         *JibArtifact           `yaml:"jib,omitempty"`         // Build a Java image with the jib plugins.
-	Kaniko      *KanikoArtifact        `yaml:"kaniko,omitempty"`      // Build from a Dockerfile with kaniko in the cluster.
-	Buildpacks  *BuildpacksArtifact    `yaml:"buildpacks,omitempty"`  // Build with Cloud Native Buildpacks.
-	Custom      *CustomArtifact        `yaml:"custom,omitempty"`      // Build with the user's own command.
-	Requires    []*ArtifactRequirement `yaml:"requires,omitempty"`    // Images of this project that must be built first.
-	Hooks       HostHooks              `yaml:"hooks,omitempty"`       // Host commands around building this image; skipped on cache hits.
-	Platforms   []string               `yaml:"platforms,omitempty"`   // Platforms os/arch[/variant] this image allows; intersected with requested ones.
-	RuntimeType string                 `yaml:"runtimeType,omitempty"` // Language hint for debug.
+	Image       string                 `yaml:"image,omitempty"`       // Name of the image without a tag; manifests name the same. No two artifacts of the project may share it.
+	Context     string                 `yaml:"context,omitempty"`     // Folder with the sources.
+	Sync        *Sync                  `yaml:"sync,omitempty"`        // Copies changed files into the running containers where that will do, instead of building anew.
+	Docker      *DockerArtifact        `yaml:"docker,omitempty"`      // Build from a Dockerfile.
+	Bazel       *BazelArtifact         `yaml:"bazel,omitempty"`       // Bazel makes the image.
+	Ko          *KoArtifact            `yaml:"ko,omitempty"`          // Build a Go program, without a Dockerfile.
+	Jib         *JibArtifact           `yaml:"jib,omitempty"`         // Build a Java program with the jib plugin of Maven or Gradle.
+	Kaniko      *KanikoArtifact        `yaml:"kaniko,omitempty"`      // Build from a Dockerfile in the cluster.
+	Buildpacks  *BuildpacksArtifact    `yaml:"buildpacks,omitempty"`  // Let Cloud Native Buildpacks find out how to build.
+	Custom      *CustomArtifact        `yaml:"custom,omitempty"`      // Build with a command of yours.
+	Requires    []*ArtifactRequirement `yaml:"requires,omitempty"`    // Images of this project that are built first and that this one is built from.
+	Hooks       HostHooks              `yaml:"hooks,omitempty"`       // Commands of this machine around the build of this image. They do not run when the image is there already.
+	Platforms   []string               `yaml:"platforms,omitempty"`   // Platforms for which the image can be built.
+	RuntimeType string                 `yaml:"runtimeType,omitempty"` // Language, for debug.
 
 	Config *Config `yaml:"-"` // The config that the artifact belongs to.
 }
 
-// DockerArtifact is `build.artifacts.docker` of the file: build from a Dockerfile with docker.
+// DockerArtifact is `build.artifacts.docker` of the file: build from a Dockerfile.
 type DockerArtifact struct {
-	Dockerfile string             `yaml:"dockerfile,omitempty"` // Dockerfile path relative to context, else to the working folder.
-	Target     string             `yaml:"target,omitempty"`     // Build stage to stop at.
-	BuildArgs  map[string]*string `yaml:"buildArgs,omitempty"`  // Build arguments; null value passes the name only.
-	Network    string             `yaml:"network,omitempty"`    // Network mode for the build; container:NAME must exist and run.
-	AddHost    []string           `yaml:"addHost,omitempty"`    // Extra host:ip lines for the build.
-	CacheFrom  []string           `yaml:"cacheFrom,omitempty"`  // Images usable as layer cache.
-	CLIFlags   []string           `yaml:"cliFlags,omitempty"`   // Extra flags when the docker command is used.
-	PullParent bool               `yaml:"pullParent,omitempty"` // Always refresh the base image.
-	NoCache    bool               `yaml:"noCache,omitempty"`    // Build without layer cache.
-	Squash     bool               `yaml:"squash,omitempty"`     // Merge layers into one.
-	Secrets    []*DockerSecret    `yaml:"secrets,omitempty"`    // Build secrets; needs BuildKit.
-	SSH        string             `yaml:"ssh,omitempty"`        // SSH agent or keys offered to the build.
+	Dockerfile string             `yaml:"dockerfile,omitempty"` // The Dockerfile, relative to the context.
+	Target     string             `yaml:"target,omitempty"`     // Stage to build.
+	BuildArgs  map[string]*string `yaml:"buildArgs,omitempty"`  // Values for ARG. One without a value is passed on from the environment.
+	Network    string             `yaml:"network,omitempty"`    // Network of RUN steps.
+	AddHost    []string           `yaml:"addHost,omitempty"`    // More lines for /etc/hosts during the build, as host:address.
+	CacheFrom  []string           `yaml:"cacheFrom,omitempty"`  // Images whose layers may be used again.
+	CLIFlags   []string           `yaml:"cliFlags,omitempty"`   // More flags for the docker command, where it is used.
+	PullParent bool               `yaml:"pullParent,omitempty"` // Ask the registry for a newer base image every time.
+	NoCache    bool               `yaml:"noCache,omitempty"`    // Build every step anew.
+	Squash     bool               `yaml:"squash,omitempty"`     // Make one layer of all.
+	Secrets    []*DockerSecret    `yaml:"secrets,omitempty"`    // Secrets for RUN --mount=type=secret.
+	SSH        string             `yaml:"ssh,omitempty"`        // Agent or keys for RUN --mount=type=ssh, as docker build --ssh takes it.
 }
 
-// DockerSecret is `build.artifacts.docker.secrets` of the file: build secrets; needs BuildKit.
+// DockerSecret is `build.artifacts.docker.secrets` of the file: secrets for RUN --mount=type=secret.
 type DockerSecret struct {
-	ID  string `yaml:"id,omitempty"`  // Secret name used in the Dockerfile.
-	Src string `yaml:"src,omitempty"` // File holding the secret; a leading ~/ is expanded.
-	Env string `yaml:"env,omitempty"` // Environment variable holding the secret.
+	ID  string `yaml:"id,omitempty"`  // Name by which the Dockerfile asks for it.
+	Src string `yaml:"src,omitempty"` // File with the secret. ~ is the home folder.
+	Env string `yaml:"env,omitempty"` // Environment variable with the secret.
 }
 
-// BazelArtifact is `build.artifacts.bazel` of the file: build with bazel.
+// BazelArtifact is `build.artifacts.bazel` of the file: bazel makes the image.
 type BazelArtifact struct {
-	Target    string           `yaml:"target,omitempty"`    // Target producing an image tarball; must end in .tar.
-	Args      []string         `yaml:"args,omitempty"`      // Extra bazel build arguments.
-	Platforms []*BazelPlatform `yaml:"platforms,omitempty"` // Translate image platform to bazel platform label.
+	Target    string           `yaml:"target,omitempty"`    // Label of the image's archive. It ends in .tar.
+	Args      []string         `yaml:"args,omitempty"`      // More arguments for bazel build.
+	Platforms []*BazelPlatform `yaml:"platforms,omitempty"` // Which label of bazel stands for which platform of images.
 }
 
-// BazelPlatform is `build.artifacts.bazel.platforms` of the file: translate image platform to bazel platform label.
+// BazelPlatform is `build.artifacts.bazel.platforms` of the file: which label of bazel stands for which platform of images.
 type BazelPlatform struct {
-	Platform string `yaml:"platform,omitempty"` // Image platform such as linux/amd64.
-	Target   string `yaml:"target,omitempty"`   // Bazel platform label for it.
+	Platform string `yaml:"platform,omitempty"` // Platform of images, such as linux/arm64.
+	Target   string `yaml:"target,omitempty"`   // Label of bazel for it.
 }
 
-// KoArtifact is `build.artifacts.ko` of the file: build a Go program with ko.
+// KoArtifact is `build.artifacts.ko` of the file: build a Go program, without a Dockerfile.
 type KoArtifact struct {
-	FromImage    string            `yaml:"fromImage,omitempty"`    // Base image.
-	Dependencies *PathDependencies `yaml:"dependencies,omitempty"` // Files that trigger a rebuild.
-	Dir          string            `yaml:"dir,omitempty"`          // Folder, under context, where go runs.
-	Env          []string          `yaml:"env,omitempty"`          // KEY=value settings for the compiler run only.
-	Flags        []string          `yaml:"flags,omitempty"`        // Flags for go build.
-	Labels       map[string]string `yaml:"labels,omitempty"`       // Labels stored in the image.
-	Ldflags      []string          `yaml:"ldflags,omitempty"`      // Linker flags.
-	Main         string            `yaml:"main,omitempty"`         // Main package; ignored for ko:// image names.
+	FromImage    string            `yaml:"fromImage,omitempty"`    // Image to build upon.
+	Dependencies *PathDependencies `yaml:"dependencies,omitempty"` // Which files make the image anew when they change.
+	Dir          string            `yaml:"dir,omitempty"`          // Folder in which go runs, below the context.
+	Env          []string          `yaml:"env,omitempty"`          // Settings of the compiler, as NAME=value.
+	Flags        []string          `yaml:"flags,omitempty"`        // More flags for go build.
+	Labels       map[string]string `yaml:"labels,omitempty"`       // Labels of the image.
+	Ldflags      []string          `yaml:"ldflags,omitempty"`      // Flags of the linker.
+	Main         string            `yaml:"main,omitempty"`         // Package with the main function.
 }
 
-// PathDependencies is `build.artifacts.ko.dependencies` of the file: files that trigger a rebuild.
+// PathDependencies is `build.artifacts.ko.dependencies` of the file: which files make the image anew when they change.
 type PathDependencies struct {
-	Paths  []string `yaml:"paths,omitempty"`  // Globs to watch.
-	Ignore []string `yaml:"ignore,omitempty"` // Globs to leave out.
+	Paths  []string `yaml:"paths,omitempty"`  // Patterns of those files.
+	Ignore []string `yaml:"ignore,omitempty"` // Patterns of files that do not count.
 }
 
-// JibArtifact is `build.artifacts.jib` of the file: build a Java image with the jib plugins.
+// JibArtifact is `build.artifacts.jib` of the file: build a Java program with the jib plugin of Maven or Gradle.
 type JibArtifact struct {
-	Project   string   `yaml:"project,omitempty"`   // Sub-project in a multi-module build.
-	Args      []string `yaml:"args,omitempty"`      // Extra arguments to the build tool.
-	Type      string   `yaml:"type,omitempty"`      // Which plugin to use.
-	FromImage string   `yaml:"fromImage,omitempty"` // Base image override.
+	Project   string   `yaml:"project,omitempty"`   // Module of a build with several.
+	Args      []string `yaml:"args,omitempty"`      // More arguments for mvn or gradle.
+	Type      string   `yaml:"type,omitempty"`      // Which of the two.
+	FromImage string   `yaml:"fromImage,omitempty"` // Image to build upon.
 }
 
-// KanikoArtifact is `build.artifacts.kaniko` of the file: build from a Dockerfile with kaniko in the cluster.
+// KanikoArtifact is `build.artifacts.kaniko` of the file: build from a Dockerfile in the cluster.
 type KanikoArtifact struct {
-	Cleanup                      bool               `yaml:"cleanup,omitempty"`                      // Clean the file system afterwards.
-	Insecure                     bool               `yaml:"insecure,omitempty"`                     // Push over plain HTTP.
-	InsecurePull                 bool               `yaml:"insecurePull,omitempty"`                 // Pull over plain HTTP.
-	Force                        bool               `yaml:"force,omitempty"`                        // Run even when not inside a container.
-	LogTimestamp                 bool               `yaml:"logTimestamp,omitempty"`                 // Put time stamps on log lines.
-	Reproducible                 bool               `yaml:"reproducible,omitempty"`                 // Strip time stamps from the image.
-	SingleSnapshot               bool               `yaml:"singleSnapshot,omitempty"`               // Take one snapshot at the end, so one layer.
-	SkipTLS                      bool               `yaml:"skipTLS,omitempty"`                      // No certificate check when pushing.
-	SkipTLSVerifyPull            bool               `yaml:"skipTLSVerifyPull,omitempty"`            // No certificate check when pulling.
-	SkipUnusedStages             bool               `yaml:"skipUnusedStages,omitempty"`             // Build only the stages the target needs.
-	UseNewRun                    bool               `yaml:"useNewRun,omitempty"`                    // Detect changes without file system snapshots.
-	WhitelistVarRun              bool               `yaml:"whitelistVarRun,omitempty"`              // Leave /var/run out of snapshots.
-	Dockerfile                   string             `yaml:"dockerfile,omitempty"`                   // Dockerfile path relative to context.
-	Target                       string             `yaml:"target,omitempty"`                       // Build stage to stop at.
-	InitImage                    string             `yaml:"initImage,omitempty"`                    // Image of the helper that receives the sources.
-	Image                        string             `yaml:"image,omitempty"`                        // Kaniko executor image.
-	ImagePullSecret              string             `yaml:"imagePullSecret,omitempty"`              // Secret to pull the two images above.
-	Destination                  []string           `yaml:"destination,omitempty"`                  // More names to push the result to.
-	DigestFile                   string             `yaml:"digestFile,omitempty"`                   // File in the pod that receives the digest.
-	ImageFSExtractRetry          string             `yaml:"imageFSExtractRetry,omitempty"`          // How often to retry unpacking the base.
-	ImageNameWithDigestFile      string             `yaml:"imageNameWithDigestFile,omitempty"`      // File that receives name plus digest.
-	LogFormat                    string             `yaml:"logFormat,omitempty"`                    // Log style.
-	OCILayoutPath                string             `yaml:"ociLayoutPath,omitempty"`                // Folder for an OCI layout copy.
-	RegistryMirror               string             `yaml:"registryMirror,omitempty"`               // Mirror used in place of Docker Hub.
-	SnapshotMode                 string             `yaml:"snapshotMode,omitempty"`                 // How file changes are detected.
-	PushRetry                    string             `yaml:"pushRetry,omitempty"`                    // How often to retry the push.
-	TarPath                      string             `yaml:"tarPath,omitempty"`                      // Write a tarball instead of pushing.
-	Verbosity                    string             `yaml:"verbosity,omitempty"`                    // Log level of kaniko.
-	InsecureRegistry             []string           `yaml:"insecureRegistry,omitempty"`             // Registries spoken to over plain HTTP.
-	SkipTLSVerifyRegistry        []string           `yaml:"skipTLSVerifyRegistry,omitempty"`        // Registries without certificate check.
-	Env                          []map[string]any   `yaml:"env,omitempty"`                          // Environment of the kaniko pod; valueFrom is ignored.
-	Cache                        *KanikoCache       `yaml:"cache,omitempty"`                        // Turn on and tune layer caching.
-	RegistryCertificate          map[string]*string `yaml:"registryCertificate,omitempty"`          // Certificate file per registry.
-	Label                        map[string]*string `yaml:"label,omitempty"`                        // Labels stored in the image.
-	BuildArgs                    map[string]*string `yaml:"buildArgs,omitempty"`                    // Build arguments.
-	VolumeMounts                 []map[string]any   `yaml:"volumeMounts,omitempty"`                 // Volume mounts of the kaniko container (Kubernetes form).
-	ContextSubPath               string             `yaml:"contextSubPath,omitempty"`               // Sub-folder of context used as build root.
-	IgnorePaths                  []string           `yaml:"ignorePaths,omitempty"`                  // Paths left out of snapshots.
-	CopyMaxRetries               *int               `yaml:"copyMaxRetries,omitempty"`               // Retries when sending sources to the pod.
-	CopyTimeout                  string             `yaml:"copyTimeout,omitempty"`                  // Time limit for one send, Go duration.
-	BuildContextCompressionLevel *int               `yaml:"buildContextCompressionLevel,omitempty"` // Gzip level -2 to 9 for sources.
+	Cleanup                      bool               `yaml:"cleanup,omitempty"`                      // Tidy the file system when it is done.
+	Insecure                     bool               `yaml:"insecure,omitempty"`                     // Push without TLS.
+	InsecurePull                 bool               `yaml:"insecurePull,omitempty"`                 // Pull without TLS.
+	Force                        bool               `yaml:"force,omitempty"`                        // Run outside of a container too.
+	LogTimestamp                 bool               `yaml:"logTimestamp,omitempty"`                 // Times in the log.
+	Reproducible                 bool               `yaml:"reproducible,omitempty"`                 // Leave times out of the image.
+	SingleSnapshot               bool               `yaml:"singleSnapshot,omitempty"`               // One layer for the whole build.
+	SkipTLS                      bool               `yaml:"skipTLS,omitempty"`                      // Do not check certificates when pushing.
+	SkipTLSVerifyPull            bool               `yaml:"skipTLSVerifyPull,omitempty"`            // Do not check certificates when pulling.
+	SkipUnusedStages             bool               `yaml:"skipUnusedStages,omitempty"`             // Build only stages that the target needs.
+	UseNewRun                    bool               `yaml:"useNewRun,omitempty"`                    // Notice changes of RUN without looking at the whole file system.
+	WhitelistVarRun              bool               `yaml:"whitelistVarRun,omitempty"`              // Leave /var/run out of the image.
+	Dockerfile                   string             `yaml:"dockerfile,omitempty"`                   // The Dockerfile, relative to the context.
+	Target                       string             `yaml:"target,omitempty"`                       // Stage to build.
+	InitImage                    string             `yaml:"initImage,omitempty"`                    // Image of the helper that takes in the sources.
+	Image                        string             `yaml:"image,omitempty"`                        // Image of kaniko.
+	ImagePullSecret              string             `yaml:"imagePullSecret,omitempty"`              // Secret with which those two are pulled.
+	Destination                  []string           `yaml:"destination,omitempty"`                  // More names under which the image is pushed.
+	DigestFile                   string             `yaml:"digestFile,omitempty"`                   // File in the pod that gets the digest.
+	ImageFSExtractRetry          string             `yaml:"imageFSExtractRetry,omitempty"`          // How often unpacking the base is tried again.
+	ImageNameWithDigestFile      string             `yaml:"imageNameWithDigestFile,omitempty"`      // File that gets the name with the digest.
+	LogFormat                    string             `yaml:"logFormat,omitempty"`                    // Look of the log.
+	OCILayoutPath                string             `yaml:"ociLayoutPath,omitempty"`                // Folder that gets the image in the OCI layout.
+	RegistryMirror               string             `yaml:"registryMirror,omitempty"`               // Mirror of Docker Hub.
+	SnapshotMode                 string             `yaml:"snapshotMode,omitempty"`                 // How changed files are noticed.
+	PushRetry                    string             `yaml:"pushRetry,omitempty"`                    // How often the push is tried again.
+	TarPath                      string             `yaml:"tarPath,omitempty"`                      // Archive that gets the image.
+	Verbosity                    string             `yaml:"verbosity,omitempty"`                    // How much the log says.
+	InsecureRegistry             []string           `yaml:"insecureRegistry,omitempty"`             // Registries without TLS.
+	SkipTLSVerifyRegistry        []string           `yaml:"skipTLSVerifyRegistry,omitempty"`        // Registries whose certificates are not checked.
+	Env                          []map[string]any   `yaml:"env,omitempty"`                          // Environment of the build, as Kubernetes writes it.
+	Cache                        *KanikoCache       `yaml:"cache,omitempty"`                        // Keep layers for later builds.
+	RegistryCertificate          map[string]*string `yaml:"registryCertificate,omitempty"`          // File with the certificate of each registry.
+	Label                        map[string]*string `yaml:"label,omitempty"`                        // Labels of the image.
+	BuildArgs                    map[string]*string `yaml:"buildArgs,omitempty"`                    // Values for ARG.
+	VolumeMounts                 []map[string]any   `yaml:"volumeMounts,omitempty"`                 // Where volumes are mounted, as Kubernetes writes it.
+	ContextSubPath               string             `yaml:"contextSubPath,omitempty"`               // Folder below the context that is built.
+	IgnorePaths                  []string           `yaml:"ignorePaths,omitempty"`                  // Paths that never enter the image.
+	CopyMaxRetries               *int               `yaml:"copyMaxRetries,omitempty"`               // How often sending the sources is tried again.
+	CopyTimeout                  string             `yaml:"copyTimeout,omitempty"`                  // How long one try may take.
+	BuildContextCompressionLevel *int               `yaml:"buildContextCompressionLevel,omitempty"` // How hard the sources are compressed, from 0 to 9.
 }
 
-// KanikoCache is `build.artifacts.kaniko.cache` of the file: turn on and tune layer caching.
+// KanikoCache is `build.artifacts.kaniko.cache` of the file: keep layers for later builds.
 type KanikoCache struct {
-	Repo            string `yaml:"repo,omitempty"`            // Registry path for cached layers.
-	HostPath        string `yaml:"hostPath,omitempty"`        // Node folder with cached base images.
-	TTL             string `yaml:"ttl,omitempty"`             // Cache lifetime.
-	CacheCopyLayers bool   `yaml:"cacheCopyLayers,omitempty"` // Cache COPY layers too.
-	CacheRunLayers  *bool  `yaml:"cacheRunLayers,omitempty"`  // Cache RUN layers.
+	Repo            string `yaml:"repo,omitempty"`            // Where in the registry they are kept.
+	HostPath        string `yaml:"hostPath,omitempty"`        // Folder of the node with base images.
+	TTL             string `yaml:"ttl,omitempty"`             // How long they are kept.
+	CacheCopyLayers bool   `yaml:"cacheCopyLayers,omitempty"` // Keep layers of COPY too.
+	CacheRunLayers  *bool  `yaml:"cacheRunLayers,omitempty"`  // Keep layers of RUN.
 }
 
-// BuildpacksArtifact is `build.artifacts.buildpacks` of the file: build with Cloud Native Buildpacks.
+// BuildpacksArtifact is `build.artifacts.buildpacks` of the file: let Cloud Native Buildpacks find out how to build.
 type BuildpacksArtifact struct {
-	Builder           string              `yaml:"builder,omitempty"`           // Builder image.
-	RunImage          string              `yaml:"runImage,omitempty"`          // Run image override.
-	Env               []string            `yaml:"env,omitempty"`               // KEY=value settings for the build.
-	Buildpacks        []string            `yaml:"buildpacks,omitempty"`        // Buildpacks to use, in order, instead of detection.
-	TrustBuilder      bool                `yaml:"trustBuilder,omitempty"`      // Treat the builder as trusted.
-	ClearCache        bool                `yaml:"clearCache,omitempty"`        // Start from an empty cache volume.
-	ProjectDescriptor string              `yaml:"projectDescriptor,omitempty"` // Project descriptor file; skipped when missing.
-	Dependencies      *PathDependencies   `yaml:"dependencies,omitempty"`      // Files that trigger rebuild or sync.
-	Volumes           []*BuildpacksVolume `yaml:"volumes,omitempty"`           // Host folders mounted during the build.
-	BuildArgs         []string            `yaml:"buildArgs,omitempty"`         // Extra arguments for the pack build.
+	Builder           string              `yaml:"builder,omitempty"`           // Image that builds.
+	RunImage          string              `yaml:"runImage,omitempty"`          // Image that the result runs on.
+	Env               []string            `yaml:"env,omitempty"`               // Settings for the build, as NAME=value.
+	Buildpacks        []string            `yaml:"buildpacks,omitempty"`        // Buildpacks to use, in this order.
+	TrustBuilder      bool                `yaml:"trustBuilder,omitempty"`      // Give the builder the registry's credentials.
+	ClearCache        bool                `yaml:"clearCache,omitempty"`        // Forget what earlier builds left.
+	ProjectDescriptor string              `yaml:"projectDescriptor,omitempty"` // File that describes the project.
+	Dependencies      *PathDependencies   `yaml:"dependencies,omitempty"`      // Which files make the image anew when they change.
+	Volumes           []*BuildpacksVolume `yaml:"volumes,omitempty"`           // Folders of this machine that the build sees.
+	BuildArgs         []string            `yaml:"buildArgs,omitempty"`         // More arguments for the build.
 }
 
-// BuildpacksVolume is `build.artifacts.buildpacks.volumes` of the file: host folders mounted during the build.
+// BuildpacksVolume is `build.artifacts.buildpacks.volumes` of the file: folders of this machine that the build sees.
 type BuildpacksVolume struct {
-	Host    string `yaml:"host,omitempty"`    // Host folder or volume.
-	Target  string `yaml:"target,omitempty"`  // Mount point in the build container.
-	Options string `yaml:"options,omitempty"` // Mount options.
+	Host    string `yaml:"host,omitempty"`    // Folder of this machine, or volume.
+	Target  string `yaml:"target,omitempty"`  // Where the build sees it.
+	Options string `yaml:"options,omitempty"` // How it is mounted.
 }
 
-// CustomArtifact is `build.artifacts.custom` of the file: build with the user's own command.
+// CustomArtifact is `build.artifacts.custom` of the file: build with a command of yours.
 type CustomArtifact struct {
-	BuildCommand string              `yaml:"buildCommand,omitempty"` // Shell command that builds (and pushes) the image.
-	Dependencies *CustomDependencies `yaml:"dependencies,omitempty"` // Files that trigger a rebuild.
+	BuildCommand string              `yaml:"buildCommand,omitempty"` // Shell command. It finds the image's name in $IMAGE and pushes it when $PUSH_IMAGE is true.
+	Dependencies *CustomDependencies `yaml:"dependencies,omitempty"` // Which files make the image anew when they change.
 }
 
-// CustomDependencies is `build.artifacts.custom.dependencies` of the file: files that trigger a rebuild.
+// CustomDependencies is `build.artifacts.custom.dependencies` of the file: which files make the image anew when they change.
 type CustomDependencies struct {
-	Dockerfile *DockerfileDependency `yaml:"dockerfile,omitempty"` // Derive watched files from a Dockerfile.
-	Command    string                `yaml:"command,omitempty"`    // Command printing a JSON list of files; split on spaces, no shell.
-	Paths      []string              `yaml:"paths,omitempty"`      // Globs to watch.
-	Ignore     []string              `yaml:"ignore,omitempty"`     // Globs to leave out; only with paths.
+	Dockerfile *DockerfileDependency `yaml:"dockerfile,omitempty"` // Read the files from a Dockerfile.
+	Command    string                `yaml:"command,omitempty"`    // Command that prints the files as a JSON list.
+	Paths      []string              `yaml:"paths,omitempty"`      // Patterns of those files.
+	Ignore     []string              `yaml:"ignore,omitempty"`     // Patterns of files that do not count.
 }
 
-// DockerfileDependency is `build.artifacts.custom.dependencies.dockerfile` of the file: derive watched files from a Dockerfile.
+// DockerfileDependency is `build.artifacts.custom.dependencies.dockerfile` of the file: read the files from a Dockerfile.
 type DockerfileDependency struct {
-	Path      string             `yaml:"path,omitempty"`      // Dockerfile path relative to context.
-	BuildArgs map[string]*string `yaml:"buildArgs,omitempty"` // Values for ARG when reading the Dockerfile.
+	Path      string             `yaml:"path,omitempty"`      // The Dockerfile, relative to the context.
+	BuildArgs map[string]*string `yaml:"buildArgs,omitempty"` // Values for ARG when it is read.
 }
 
-// ArtifactRequirement is `build.artifacts.requires` of the file: images of this project that must be built first.
+// ArtifactRequirement is `build.artifacts.requires` of the file: images of this project that are built first and that this one is built from.
 type ArtifactRequirement struct {
-	Image string `yaml:"image,omitempty"` // Name of the needed artifact.
-	Alias string `yaml:"alias,omitempty"` // Build-arg or variable name that receives its reference.
+	Image string `yaml:"image,omitempty"` // Name of the other artifact.
+	Alias string `yaml:"alias,omitempty"` // ARG, or environment variable, that gets its reference.
 }

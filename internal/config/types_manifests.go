@@ -1,83 +1,83 @@
 package config
 
-// Manifests is `manifests` of the file: where Kubernetes manifests come from.
+// Manifests is `manifests` of the file: which objects are deployed.
 type Manifests struct {
-	RawYaml         []string          `yaml:"rawYaml,omitempty"`         // Manifest files, globs, URLs or gs addresses.
-	RemoteManifests []*RemoteManifest `yaml:"remoteManifests,omitempty"` // Objects fetched from a cluster.
-	Kustomize       *Kustomize        `yaml:"kustomize,omitempty"`       // Render with kustomize.
-	Helm            *HelmRender       `yaml:"helm,omitempty"`            // Render charts with helm template.
-	Kpt             []string          `yaml:"kpt,omitempty"`             // Kpt package folders.
-	Hooks           RenderHooks       `yaml:"hooks,omitempty"`           // Host commands around rendering.
-	Transform       []*Transformer    `yaml:"transform,omitempty"`       // Built-in kpt functions that change manifests.
-	Validate        []*Validator      `yaml:"validate,omitempty"`        // Built-in kpt functions that check manifests.
-	Output          string            `yaml:"output,omitempty"`          // Accepted; no effect seen in the code.
+	RawYaml         []string          `yaml:"rawYaml,omitempty"`         // Files, folders, patterns and addresses of manifests.
+	RemoteManifests []*RemoteManifest `yaml:"remoteManifests,omitempty"` // Objects that are read from a cluster.
+	Kustomize       *Kustomize        `yaml:"kustomize,omitempty"`       // Manifests that kustomize makes.
+	Helm            *HelmRender       `yaml:"helm,omitempty"`            // Manifests that helm makes from charts. They are applied like all others.
+	Kpt             []string          `yaml:"kpt,omitempty"`             // Folders of kpt packages.
+	Hooks           RenderHooks       `yaml:"hooks,omitempty"`           // Commands of this machine around rendering. Those after it read the manifests.
+	Transform       []*Transformer    `yaml:"transform,omitempty"`       // Functions that change the manifests.
+	Validate        []*Validator      `yaml:"validate,omitempty"`        // Functions that check the manifests.
+	Output          string            `yaml:"output,omitempty"`          // Taken, and without effect.
 }
 
-// RemoteManifest is `manifests.remoteManifests` of the file: objects fetched from a cluster.
+// RemoteManifest is `manifests.remoteManifests` of the file: objects that are read from a cluster.
 type RemoteManifest struct {
-	Manifest    string `yaml:"manifest,omitempty"`    // Object in [namespace:]type/name form.
-	KubeContext string `yaml:"kubeContext,omitempty"` // Cluster to read from.
+	Manifest    string `yaml:"manifest,omitempty"`    // Which object, as [namespace:]kind/name.
+	KubeContext string `yaml:"kubeContext,omitempty"` // From which cluster.
 }
 
-// Kustomize is `manifests.kustomize` of the file: render with kustomize.
+// Kustomize is `manifests.kustomize` of the file: manifests that kustomize makes.
 type Kustomize struct {
-	Paths     []string `yaml:"paths,omitempty"`     // Kustomization folders or URLs.
-	BuildArgs []string `yaml:"buildArgs,omitempty"` // Extra arguments to kustomize build.
+	Paths     []string `yaml:"paths,omitempty"`     // Folders with a kustomization.yaml.
+	BuildArgs []string `yaml:"buildArgs,omitempty"` // More arguments for kustomize build.
 }
 
-// HelmRender is `manifests.helm` of the file: render charts with helm template.
+// HelmRender is `manifests.helm` of the file: manifests that helm makes from charts.
 type HelmRender struct {
-	Flags    HelmFlags      `yaml:"flags,omitempty"`    // Extra helm flags per action.
-	Releases []*HelmRelease `yaml:"releases,omitempty"` // Releases to render.
+	Flags    HelmFlags      `yaml:"flags,omitempty"`    // More flags for helm.
+	Releases []*HelmRelease `yaml:"releases,omitempty"` // The releases.
 }
 
-// HelmFlags is `manifests.helm.flags` of the file: extra helm flags per action.
+// HelmFlags is `manifests.helm.flags` of the file: more flags for helm.
 type HelmFlags struct {
-	Global   []string `yaml:"global,omitempty"`   // Flags on every helm call.
-	Install  []string `yaml:"install,omitempty"`  // Flags on helm install.
-	Upgrade  []string `yaml:"upgrade,omitempty"`  // Flags on helm upgrade.
-	DepBuild []string `yaml:"depBuild,omitempty"` // Flags on helm dep build.
-	Template []string `yaml:"template,omitempty"` // Flags on helm template.
+	Global   []string `yaml:"global,omitempty"`   // For every command.
+	Install  []string `yaml:"install,omitempty"`  // For install.
+	Upgrade  []string `yaml:"upgrade,omitempty"`  // For upgrade.
+	DepBuild []string `yaml:"depBuild,omitempty"` // For dependency build.
+	Template []string `yaml:"template,omitempty"` // For template.
 }
 
-// HelmRelease is `manifests.helm.releases` of the file: releases to render.
+// HelmRelease is `manifests.helm.releases` of the file: the releases.
 type HelmRelease struct {
-	Name                  string            `yaml:"name,omitempty"`                  // Release name.
-	ChartPath             string            `yaml:"chartPath,omitempty"`             // Local chart folder or archive.
-	RemoteChart           string            `yaml:"remoteChart,omitempty"`           // Chart reference or URL.
-	ValuesFiles           []string          `yaml:"valuesFiles,omitempty"`           // Values files; ~ and gs addresses work.
-	Namespace             string            `yaml:"namespace,omitempty"`             // Namespace of the release.
-	Version               string            `yaml:"version,omitempty"`               // Chart version; ignored with packaged.
-	SetValues             FlatMap           `yaml:"setValues,omitempty"`             // Values passed with --set, sorted by key.
-	SetValueTemplates     FlatMap           `yaml:"setValueTemplates,omitempty"`     // Values computed from templates, passed with --set.
-	SetFiles              map[string]string `yaml:"setFiles,omitempty"`              // Values read from files, --set-file.
-	CreateNamespace       *bool             `yaml:"createNamespace,omitempty"`       // Create the namespace on install; helm 3.2 or newer.
-	Wait                  bool              `yaml:"wait,omitempty"`                  // Pass --wait.
-	RecreatePods          bool              `yaml:"recreatePods,omitempty"`          // Pass --recreate-pods on upgrade.
-	SkipBuildDependencies bool              `yaml:"skipBuildDependencies,omitempty"` // Do not run helm dep build (local charts).
-	SkipTests             bool              `yaml:"skipTests,omitempty"`             // Leave chart tests out when rendering.
-	UseHelmSecrets        bool              `yaml:"useHelmSecrets,omitempty"`        // Run through the secrets plugin.
-	Repo                  string            `yaml:"repo,omitempty"`                  // Chart repository URL.
-	UpgradeOnChange       *bool             `yaml:"upgradeOnChange,omitempty"`       // Upgrade an installed release again.
-	Overrides             map[string]any    `yaml:"overrides,omitempty"`             // Values written to a temporary file and passed with -f.
-	Packaged              *HelmPackaged     `yaml:"packaged,omitempty"`              // Package the chart first.
-	DependsOn             []string          `yaml:"dependsOn,omitempty"`             // Releases to install first.
+	Name                  string            `yaml:"name,omitempty"`                  // Name of the release.
+	ChartPath             string            `yaml:"chartPath,omitempty"`             // Folder or archive of the chart on this machine.
+	RemoteChart           string            `yaml:"remoteChart,omitempty"`           // Chart of a repository, or its address.
+	ValuesFiles           []string          `yaml:"valuesFiles,omitempty"`           // Files with values. ~ is the home folder.
+	Namespace             string            `yaml:"namespace,omitempty"`             // Where the release goes.
+	Version               string            `yaml:"version,omitempty"`               // Version of the chart.
+	SetValues             FlatMap           `yaml:"setValues,omitempty"`             // Values, as --set takes them. Nested ones are written out.
+	SetValueTemplates     FlatMap           `yaml:"setValueTemplates,omitempty"`     // Values that name images and variables.
+	SetFiles              map[string]string `yaml:"setFiles,omitempty"`              // Values that are the content of a file.
+	CreateNamespace       *bool             `yaml:"createNamespace,omitempty"`       // Make the namespace.
+	Wait                  bool              `yaml:"wait,omitempty"`                  // Let helm wait until it runs.
+	RecreatePods          bool              `yaml:"recreatePods,omitempty"`          // Start every pod anew.
+	SkipBuildDependencies bool              `yaml:"skipBuildDependencies,omitempty"` // Do not fetch the charts that this one needs.
+	SkipTests             bool              `yaml:"skipTests,omitempty"`             // Leave the tests of the chart out.
+	UseHelmSecrets        bool              `yaml:"useHelmSecrets,omitempty"`        // Decrypt with the secrets plugin.
+	Repo                  string            `yaml:"repo,omitempty"`                  // Address of the chart's repository.
+	UpgradeOnChange       *bool             `yaml:"upgradeOnChange,omitempty"`       // Upgrade a release that is there.
+	Overrides             map[string]any    `yaml:"overrides,omitempty"`             // Values, written as in a file of values.
+	Packaged              *HelmPackaged     `yaml:"packaged,omitempty"`              // Make an archive of the chart first.
+	DependsOn             []string          `yaml:"dependsOn,omitempty"`             // Releases that come first.
 }
 
-// HelmPackaged is `manifests.helm.releases.packaged` of the file: package the chart first.
+// HelmPackaged is `manifests.helm.releases.packaged` of the file: make an archive of the chart first.
 type HelmPackaged struct {
-	Version    string `yaml:"version,omitempty"`    // Version for the package.
-	AppVersion string `yaml:"appVersion,omitempty"` // App version for the package.
+	Version    string `yaml:"version,omitempty"`    // Version of the archive.
+	AppVersion string `yaml:"appVersion,omitempty"` // Version of the program in it.
 }
 
-// Transformer is `manifests.transform` of the file: built-in kpt functions that change manifests.
+// Transformer is `manifests.transform` of the file: functions that change the manifests.
 type Transformer struct {
-	Name      string   `yaml:"name,omitempty"`      // Function name.
-	ConfigMap []string `yaml:"configMap,omitempty"` // Arguments as KEY:VALUE texts.
+	Name      string   `yaml:"name,omitempty"`      // Which function.
+	ConfigMap []string `yaml:"configMap,omitempty"` // Its arguments, as KEY:VALUE.
 }
 
-// Validator is `manifests.validate` of the file: built-in kpt functions that check manifests.
+// Validator is `manifests.validate` of the file: functions that check the manifests.
 type Validator struct {
-	Name      string   `yaml:"name,omitempty"`      // Function name.
-	ConfigMap []string `yaml:"configMap,omitempty"` // Accepted but unused.
+	Name      string   `yaml:"name,omitempty"`      // Which function.
+	ConfigMap []string `yaml:"configMap,omitempty"` // Its arguments, as KEY:VALUE.
 }

@@ -1,97 +1,97 @@
 package config
 
-// TestCase is `test` of the file: tests run on built images.
+// TestCase is `test` of the file: what is tried on images before they are deployed.
 type TestCase struct {
-	Image              string        `yaml:"image,omitempty"`              // Artifact under test.
-	Context            string        `yaml:"context,omitempty"`            // Folder of the test files.
-	Custom             []*CustomTest `yaml:"custom,omitempty"`             // User commands as tests.
-	StructureTests     []string      `yaml:"structureTests,omitempty"`     // Globs of container-structure-test files.
-	StructureTestsArgs []string      `yaml:"structureTestsArgs,omitempty"` // Extra arguments for that tool.
+	Image              string        `yaml:"image,omitempty"`              // Image to try.
+	Context            string        `yaml:"context,omitempty"`            // Folder of the tests.
+	Custom             []*CustomTest `yaml:"custom,omitempty"`             // Commands of yours.
+	StructureTests     []string      `yaml:"structureTests,omitempty"`     // Patterns of files for container-structure-test.
+	StructureTestsArgs []string      `yaml:"structureTestsArgs,omitempty"` // More arguments for it.
 }
 
-// CustomTest is `test.custom` of the file: user commands as tests.
+// CustomTest is `test.custom` of the file: commands of yours.
 type CustomTest struct {
-	Command        string            `yaml:"command,omitempty"`        // Shell command; non-zero exit fails.
-	TimeoutSeconds int               `yaml:"timeoutSeconds,omitempty"` // Time limit in seconds.
-	Dependencies   *TestDependencies `yaml:"dependencies,omitempty"`   // Files that re-run the test.
+	Command        string            `yaml:"command,omitempty"`        // Shell command. It finds the image in $IMAGE, and fails the test with a code other than 0.
+	TimeoutSeconds int               `yaml:"timeoutSeconds,omitempty"` // How long it may take. 0 is no limit.
+	Dependencies   *TestDependencies `yaml:"dependencies,omitempty"`   // Which files make it run again.
 }
 
-// TestDependencies is `test.custom.dependencies` of the file: files that re-run the test.
+// TestDependencies is `test.custom.dependencies` of the file: which files make it run again.
 type TestDependencies struct {
-	Command string   `yaml:"command,omitempty"` // Shell command printing a JSON list of files.
-	Paths   []string `yaml:"paths,omitempty"`   // Globs to watch.
-	Ignore  []string `yaml:"ignore,omitempty"`  // Globs to leave out; only with paths.
+	Command string   `yaml:"command,omitempty"` // Command that prints the files as a JSON list.
+	Paths   []string `yaml:"paths,omitempty"`   // Patterns of those files.
+	Ignore  []string `yaml:"ignore,omitempty"`  // Patterns of files that do not count.
 }
 
-// PortForward is `portForward` of the file: ports to forward to the local machine.
+// PortForward is `portForward` of the file: ports of the cluster that are reached on this machine.
 type PortForward struct {
-	ResourceType string    `yaml:"resourceType,omitempty"` // Kind of object.
-	ResourceName string    `yaml:"resourceName,omitempty"` // Object name (or image name for container).
-	Namespace    string    `yaml:"namespace,omitempty"`    // Namespace of the object.
-	Port         IntOrName `yaml:"port,omitempty"`         // Remote port number or name.
-	Address      string    `yaml:"address,omitempty"`      // Local address to listen on.
-	LocalPort    int       `yaml:"localPort,omitempty"`    // Wanted local port; another is used if taken.
+	ResourceType string    `yaml:"resourceType,omitempty"` // Kind of the object.
+	ResourceName string    `yaml:"resourceName,omitempty"` // Name of the object.
+	Namespace    string    `yaml:"namespace,omitempty"`    // Its namespace.
+	Port         IntOrName `yaml:"port,omitempty"`         // Port over there: a number or a name.
+	Address      string    `yaml:"address,omitempty"`      // Address to listen on.
+	LocalPort    int       `yaml:"localPort,omitempty"`    // Port here. Another one is taken where it is in use.
 }
 
-// ResourceSelector is `resourceSelector` of the file: which objects and fields may be changed.
+// ResourceSelector is `resourceSelector` of the file: which kinds of objects are changed: where images and labels are put in.
 type ResourceSelector struct {
-	Allow []*ResourceFilter `yaml:"allow,omitempty"` // Kinds to change, added to built-in ones.
-	Deny  []*ResourceFilter `yaml:"deny,omitempty"`  // Kinds or fields to leave alone.
+	Allow []*ResourceFilter `yaml:"allow,omitempty"` // Kinds that are changed, besides those that are known.
+	Deny  []*ResourceFilter `yaml:"deny,omitempty"`  // Kinds that are left alone, or parts of them.
 }
 
-// ResourceFilter is `resourceSelector.allow` of the file: kinds to change, added to built-in ones.
+// ResourceFilter is `resourceSelector.allow` of the file: kinds that are changed, besides those that are known.
 type ResourceFilter struct {
-	GroupKind string   `yaml:"groupKind,omitempty"` // Kind.group text.
-	Image     []string `yaml:"image,omitempty"`     // Field paths holding images; .* means any image key.
-	Labels    []string `yaml:"labels,omitempty"`    // Field paths for labels; .* means every metadata.
-	PodSpec   []string `yaml:"podSpec,omitempty"`   // Field paths of pod specs; .* means every spec.
+	GroupKind string   `yaml:"groupKind,omitempty"` // Kind and group, such as Rollout.argoproj.io.
+	Image     []string `yaml:"image,omitempty"`     // Where images stand. .* is every field named image.
+	Labels    []string `yaml:"labels,omitempty"`    // Where labels go. .* is every metadata.
+	PodSpec   []string `yaml:"podSpec,omitempty"`   // Where pods are described. .* is every spec.
 }
 
-// VerifyTest is `verify` of the file: containers run as checks by verify.
+// VerifyTest is `verify` of the file: containers that check what was deployed.
 type VerifyTest struct {
-	Name          string          `yaml:"name,omitempty"`          // Unique check name.
-	Timeout       *int            `yaml:"timeout,omitempty"`       // Time limit in seconds.
-	Container     VerifyContainer `yaml:"container,omitempty"`     // Container to run.
-	ExecutionMode ExecutionMode   `yaml:"executionMode,omitempty"` // Where the container runs.
+	Name          string          `yaml:"name,omitempty"`          // Name of the check.
+	Timeout       *int            `yaml:"timeout,omitempty"`       // How many seconds it may take.
+	Container     VerifyContainer `yaml:"container,omitempty"`     // What runs.
+	ExecutionMode ExecutionMode   `yaml:"executionMode,omitempty"` // Where it runs.
 }
 
-// VerifyContainer is `verify.container` of the file: container to run.
+// VerifyContainer is `verify.container` of the file: what runs.
 type VerifyContainer struct {
-	Name    string    `yaml:"name,omitempty"`    // Unique container name.
-	Image   string    `yaml:"image,omitempty"`   // Artifact name or any image.
-	Command []string  `yaml:"command,omitempty"` // Entrypoint override.
-	Args    []string  `yaml:"args,omitempty"`    // Arguments override.
-	Env     []*EnvVar `yaml:"env,omitempty"`     // Environment of the container.
+	Name    string    `yaml:"name,omitempty"`    // Name of the container.
+	Image   string    `yaml:"image,omitempty"`   // Image of this project, or any other.
+	Command []string  `yaml:"command,omitempty"` // What takes the place of the image's ENTRYPOINT.
+	Args    []string  `yaml:"args,omitempty"`    // What takes the place of the image's CMD.
+	Env     []*EnvVar `yaml:"env,omitempty"`     // Variables that the container sees.
 }
 
-// EnvVar is `verify.container.env` of the file: environment of the container.
+// EnvVar is `verify.container.env` of the file: variables that the container sees.
 type EnvVar struct {
-	Name  string `yaml:"name,omitempty"`  // Variable name.
-	Value string `yaml:"value,omitempty"` // Variable value.
+	Name  string `yaml:"name,omitempty"`  // Name of the variable.
+	Value string `yaml:"value,omitempty"` // Its value.
 }
 
-// ExecutionMode is `verify.executionMode` of the file: where the container runs.
+// ExecutionMode is `verify.executionMode` of the file: where it runs.
 type ExecutionMode struct {
-	Local             *LocalMode   `yaml:"local,omitempty"`             // Run with local docker.
-	KubernetesCluster *ClusterMode `yaml:"kubernetesCluster,omitempty"` // Run as a Kubernetes Job.
+	Local             *LocalMode   `yaml:"local,omitempty"`             // In a container on this machine.
+	KubernetesCluster *ClusterMode `yaml:"kubernetesCluster,omitempty"` // As a Job in the cluster.
 }
 
-// LocalMode is `verify.executionMode.local` of the file: run with local docker.
+// LocalMode is `verify.executionMode.local` of the file: in a container on this machine.
 type LocalMode struct {
-	UseLocalImages bool `yaml:"useLocalImages,omitempty"` // Use an image already present before pulling.
+	UseLocalImages bool `yaml:"useLocalImages,omitempty"` // Take an image of this machine before asking the registry.
 }
 
-// ClusterMode is `verify.executionMode.kubernetesCluster` of the file: run as a Kubernetes Job.
+// ClusterMode is `verify.executionMode.kubernetesCluster` of the file: as a Job in the cluster.
 type ClusterMode struct {
-	Overrides       string `yaml:"overrides,omitempty"`       // JSON merged over the Job.
-	JobManifestPath string `yaml:"jobManifestPath,omitempty"` // Job manifest to start from.
+	Overrides       string `yaml:"overrides,omitempty"`       // JSON that is laid over the Job.
+	JobManifestPath string `yaml:"jobManifestPath,omitempty"` // Manifest of a Job to start from.
 }
 
-// CustomAction is `customActions` of the file: named container groups run by exec.
+// CustomAction is `customActions` of the file: work of yours that skaffold exec runs.
 type CustomAction struct {
-	Name          string             `yaml:"name,omitempty"`          // Unique action name.
-	FailFast      *bool              `yaml:"failFast,omitempty"`      // Stop the others when one fails.
-	Timeout       *int               `yaml:"timeout,omitempty"`       // Time limit in seconds for the action.
-	ExecutionMode ExecutionMode      `yaml:"executionMode,omitempty"` // Where the containers run.
-	Containers    []*VerifyContainer `yaml:"containers,omitempty"`    // Containers run in parallel; at least one.
+	Name          string             `yaml:"name,omitempty"`          // Name of the action.
+	FailFast      *bool              `yaml:"failFast,omitempty"`      // End the others when one container fails.
+	Timeout       *int               `yaml:"timeout,omitempty"`       // How many seconds it may take.
+	ExecutionMode ExecutionMode      `yaml:"executionMode,omitempty"` // Where it runs.
+	Containers    []*VerifyContainer `yaml:"containers,omitempty"`    // What runs, side by side.
 }
