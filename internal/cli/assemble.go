@@ -22,9 +22,6 @@ import (
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/forward"
 	"github.com/skiff-dev/skiff/internal/image"
-	builders "github.com/skiff-dev/skiff/internal/image/all"
-	"github.com/skiff-dev/skiff/internal/image/assemble"
-	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/local"
 	"github.com/skiff-dev/skiff/internal/pipeline"
@@ -268,11 +265,8 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	l := &pipeline.Line{
 		Project: project, Push: s.pushes(), Sink: s.bus,
 		Images: image.Set{
-			Builders: builders.Builders(builders.Options{
-				Docker:   docker.Options{Engine: s.engine, Registry: s.remote, Dir: s.Dir, Environ: s.Environ(), Mode: s.command},
-				Assemble: assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index},
-			}),
-			Cache: s.cache, Limit: s.limit(project),
+			Builders: s.builders(ctx),
+			Cache:    s.cache, Limit: s.limit(project),
 		},
 		Render: render.Options{Sources: manifests, Labels: labels, Namespace: s.namespace},
 	}

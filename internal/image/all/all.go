@@ -7,12 +7,14 @@ import (
 	"github.com/skiff-dev/skiff/internal/image"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
 	"github.com/skiff-dev/skiff/internal/image/docker"
+	"github.com/skiff-dev/skiff/internal/image/golang"
 )
 
 // Options is what the builders work with.
 type Options struct {
 	Docker   docker.Options
 	Assemble assemble.Options // without a Registry every image is built in full
+	Golang   golang.Options
 }
 
 // Builders is the table. Artifacts of a kind that this version does not build are refused by name.
@@ -21,14 +23,19 @@ func Builders(o Options) image.Builders {
 	if o.Assemble.Registry != nil {
 		d = assemble.New(docker.New(o.Docker), o.Assemble)
 	}
+	byKind := map[string]image.Builder{"docker": d, "ko": golang.New(o.Golang)}
 	return func(a *config.Artifact) (image.Builder, error) {
-		if kind := Kind(a); kind != "docker" {
-			return nil, unsupported(a, kind)
+		b, ok := byKind[Kind(a)]
+		if !ok {
+			return nil, unsupported(a, Kind(a))
 		}
-		if where := elsewhere(a); where != "" {
-			return nil, unsupported(a, where)
+		switch elsewhere(a) {
+		case "googleCloudBuild":
+			return nil, cloudBuild(a)
+		case "cluster":
+			return nil, unsupported(a, "cluster")
 		}
-		return d, nil
+		return b, nil
 	}
 }
 
@@ -64,6 +71,13 @@ func elsewhere(a *config.Artifact) string {
 		return "cluster"
 	}
 	return ""
+}
+
+// cloudBuild refuses to build at Google and names what is there instead.
+func cloudBuild(a *config.Artifact) error {
+	return diag.WithCode(diag.CodeBuild, a.Config.Fault("image \""+a.Image+"\" is to be built by Google Cloud Build, which skiff does not use",
+		`build on this machine (write "local: {}" in place of googleCloudBuild, or add a profile that does) or in the cluster ("cluster: {}"); `+
+			`or build with gcloud builds submit, and deploy with skiff deploy --images=`+a.Image+`=REFERENCE`, "build", "googleCloudBuild"))
 }
 
 func unsupported(a *config.Artifact, builder string) error {

@@ -14,29 +14,30 @@ func TestOnlyWhatThisVersionBuildsIsTaken(t *testing.T) {
 	docker := &config.DockerArtifact{}
 	for _, tt := range []struct {
 		artifact config.Artifact
-		refused  string
+		want     string // the builder's name, or what the refusal says
+		refused  bool
 	}{
-		{config.Artifact{Docker: docker}, ""},
-		{config.Artifact{Docker: docker, Config: &config.Config{}}, ""},
-		{config.Artifact{Docker: docker, Config: cloud}, "googleCloudBuild"},
-		{config.Artifact{Docker: docker, Config: cluster}, "cluster"},
-		{config.Artifact{Docker: docker, Kaniko: &config.KanikoArtifact{}}, "kaniko"},
-		{config.Artifact{Custom: &config.CustomArtifact{}}, "custom"},
-		{config.Artifact{Ko: &config.KoArtifact{}}, "ko"},
-		{config.Artifact{Jib: &config.JibArtifact{}}, "jib"},
-		{config.Artifact{Bazel: &config.BazelArtifact{}}, "bazel"},
-		{config.Artifact{Buildpacks: &config.BuildpacksArtifact{}}, "buildpacks"},
+		{config.Artifact{Docker: docker}, "docker", false},
+		{config.Artifact{Docker: docker, Config: &config.Config{}}, "docker", false},
+		{config.Artifact{Ko: &config.KoArtifact{}}, "ko", false},
+		{config.Artifact{Docker: docker, Config: cloud}, `image "web" is to be built by Google Cloud Build`, true},
+		{config.Artifact{Docker: docker, Config: cluster}, `image "web": the builder "cluster" is not yet supported`, true},
+		{config.Artifact{Docker: docker, Kaniko: &config.KanikoArtifact{}}, `image "web": the builder "kaniko" is not yet supported`, true},
+		{config.Artifact{Custom: &config.CustomArtifact{}}, `image "web": the builder "custom" is not yet supported`, true},
+		{config.Artifact{Jib: &config.JibArtifact{}}, `image "web": the builder "jib" is not yet supported`, true},
+		{config.Artifact{Bazel: &config.BazelArtifact{}}, `image "web": the builder "bazel" is not yet supported`, true},
+		{config.Artifact{Buildpacks: &config.BuildpacksArtifact{}}, `image "web": the builder "buildpacks" is not yet supported`, true},
 	} {
-		t.Run(tt.refused, func(t *testing.T) {
+		t.Run(tt.want, func(t *testing.T) {
 			tt.artifact.Image = "web"
 			b, err := Builders(Options{})(&tt.artifact)
-			if tt.refused == "" {
-				if err != nil || b.Name() != "docker" {
+			if !tt.refused {
+				if err != nil || b.Name() != tt.want {
 					t.Errorf("%v, %v", b, err)
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), `image "web": the builder "`+tt.refused+`" is not yet supported`) || diag.Kind(err) != diag.CodeBuild {
+			if err == nil || !strings.Contains(err.Error(), tt.want) || diag.Kind(err) != diag.CodeBuild && diag.Kind(err) != diag.CodeConfig {
 				t.Errorf("error %v", err)
 			}
 		})

@@ -70,31 +70,28 @@ func (b *Builder) one(ctx, keep context.Context, j job, out func(line string)) (
 	return b.assemble(j, on, program)
 }
 
-// base looks up the base image, once in a session; nil is none.
+// base looks up the base image; nil is none. A registry that does not answer any more is no reason to stop: what it said last holds.
 func (b *Builder) base(ctx context.Context, ref string, p v1.Platform) (*image.Base, error) {
 	if ref == scratch {
 		return nil, nil
 	}
 	key := ref + " " + p.String()
+	found, err := b.o.Registry.Base(ctx, ref, &p)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	b.mu.Lock()
-	known := b.bases[key]
-	b.mu.Unlock()
-	if known != nil {
+	defer b.mu.Unlock()
+	if known := b.bases[key]; err != nil && known != nil {
 		return known, nil
 	}
-	found, err := b.o.Registry.Base(ctx, ref, &p)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
 		return nil, &diag.Error{
 			What: "base image: " + err.Error(), Err: err,
 			Hint: `name one that you can reach with "ko.fromImage", with defaultBaseImage in .ko.yaml, or with KO_DEFAULTBASEIMAGE`,
 		}
 	}
-	b.mu.Lock()
 	b.bases[key] = found
-	b.mu.Unlock()
 	return found, nil
 }
 

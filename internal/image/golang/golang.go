@@ -52,7 +52,7 @@ type Builder struct {
 	o     Options
 	mu    sync.Mutex
 	lists map[string]*listing    // by artifact
-	bases map[string]*image.Base // by reference and platform, looked up once in a session
+	bases map[string]*image.Base // by reference and platform, as they were seen last
 	data  map[string]dataState   // kodata layers by folder
 }
 
@@ -261,12 +261,12 @@ func (b *Builder) toolchain(dir string) string {
 }
 
 // Bases is the base image.
-func (b *Builder) Bases(r image.Request) ([]string, error) {
+func (b *Builder) Bases(r image.Request) ([]image.Origin, error) {
 	rec, err := b.recipe(r)
 	if err != nil || rec.Base == scratch {
 		return nil, err
 	}
-	return []string{rec.Base}, nil
+	return []image.Origin{{Ref: rec.Base, Fresh: true}}, nil
 }
 
 // lookup is the value of a variable; of two with one name the last counts.
