@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -387,7 +388,7 @@ func (s *session) limit(project *config.Project) int {
 		}
 	}
 	if !given {
-		return 1
+		return runtime.NumCPU()
 	}
 	return limit
 }

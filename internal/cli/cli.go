@@ -30,6 +30,7 @@ type World struct {
 	Getenv   func(string) (string, bool) // the environment
 	Environ  func() []string             // all of it, as NAME=value
 	Terminal bool                        // Out is a terminal that shows colours
+	Width    int                         // of that terminal, 0 when unknown
 	Home     string                      // the user's home folder, "" when unknown
 	Host     string                      // the machine's name
 	State    string                      // where skiff keeps what it may forget: caches
@@ -41,7 +42,9 @@ func OS() World {
 	w.Dir, _ = os.Getwd()
 	w.Home, _ = os.UserHomeDir()
 	w.Host, _ = os.Hostname()
-	w.Terminal = term.IsTerminal(int(os.Stdout.Fd()))
+	if w.Terminal = term.IsTerminal(int(os.Stdout.Fd())); w.Terminal {
+		w.Width, _, _ = term.GetSize(int(os.Stdout.Fd()))
+	}
 	if cache, err := os.UserCacheDir(); err == nil {
 		w.State = filepath.Join(cache, "skiff")
 	} else {

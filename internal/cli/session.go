@@ -89,7 +89,11 @@ func (s *session) run(ctx context.Context, out io.Writer, pending []string, work
 func (s *session) show(out io.Writer, project *config.Project) (hide func() error, err error) {
 	var faces sync.WaitGroup
 	sub := s.bus.Subscribe()
-	faces.Go(func() { term.Text(sub, out, s.looks(project)) })
+	looks := s.looks(project)
+	if s.Terminal && out == s.Out {
+		looks.Width = s.Width
+	}
+	faces.Go(func() { term.Text(sub, out, looks) })
 	var log *os.File
 	if s.eventLog != "" {
 		if log, err = os.OpenFile(s.path(s.eventLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
@@ -113,7 +117,7 @@ func (s *session) show(out io.Writer, project *config.Project) (hide func() erro
 func (s *session) looks(project *config.Project) term.Options {
 	o := term.Options{
 		Color: s.Terminal && s.color != 0 && s.env("NO_COLOR") == "", Timestamps: s.timestamps, Mute: s.muteLogs, Dir: s.Dir,
-		StageErrors: s.command == "dev",
+		StageErrors: s.command == "dev", Quiet: s.quiet,
 	}
 	if len(project.Configs) > 0 {
 		logs := project.Configs[0].Deploy.Logs

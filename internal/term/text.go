@@ -15,15 +15,12 @@ import (
 	"github.com/skiff-dev/skiff/internal/event"
 )
 
-// mutedTail is how many lines of a muted build are shown when it fails.
-const mutedTail = 100
-
 type printer struct {
 	Options
 	buf    bytes.Buffer
-	colors map[string]int      // prefix of a log line -> its colour
-	builds map[string][]string // image -> output that is muted so far
-	home   string              // the session's namespace, which need not be named again
+	colors map[string]int // prefix of a log line -> its colour
+	builds builds         // what they print, and those that run
+	home   string         // the session's namespace, which need not be named again
 }
 
 const (
@@ -38,6 +35,9 @@ const (
 var logColors = [...]int{36, 35, 32, 33, 34, 96, 95, 92, 93, 94}
 
 func (p *printer) print(s event.Stamped) {
+	if p.Quiet && !telling(s.Event) {
+		return
+	}
 	switch e := s.Event.(type) {
 	case event.Session:
 		p.session(s.Time, e)
@@ -46,6 +46,7 @@ func (p *printer) print(s event.Stamped) {
 	case event.StageEnded:
 		p.stageEnded(s.Time, e)
 	case event.Tagged:
+		p.builds.tagged++
 		p.line(s.Time, 0, " - %s -> %s", e.Image, e.Ref)
 	case event.BuildStarted:
 		p.buildStarted(s.Time, e)
@@ -113,58 +114,15 @@ func (p *printer) stageStarted(at time.Time, e event.StageStarted) {
 }
 
 func (p *printer) stageEnded(at time.Time, e event.StageEnded) {
+	if e.Stage == event.Build {
+		p.buildsEnded(at)
+	}
 	switch {
 	case errors.Is(e.Err, context.Canceled):
 	case e.Err != nil && p.StageErrors:
 		p.failure(at, e.Err)
 	case e.Err == nil && e.Stage == event.Status:
 		p.line(at, green, "Everything runs (%s)", took(e.Took))
-	}
-}
-
-func (p *printer) buildStarted(at time.Time, e event.BuildStarted) {
-	if e.Cause == "" {
-		p.line(at, green, "Building [%s] with %s...", e.Image, e.Builder)
-		return
-	}
-	p.line(at, green, "Building [%s] with %s (%s)...", e.Image, e.Builder, e.Cause)
-}
-
-func (p *printer) buildOutput(at time.Time, e event.BuildOutput) {
-	if !p.muted("build") {
-		p.line(at, gray, "  [%s] %s", e.Image, e.Line)
-		return
-	}
-	lines := append(p.builds[e.Image], e.Line)
-	p.builds[e.Image] = lines[max(0, len(lines)-mutedTail):]
-}
-
-func (p *printer) buildEnded(at time.Time, e event.BuildEnded) {
-	muted := p.builds[e.Image]
-	delete(p.builds, e.Image)
-	switch {
-	case errors.Is(e.Err, context.Canceled):
-		p.line(at, yellow, "Build of [%s] stopped after %s", e.Image, took(e.Took))
-	case e.Err != nil:
-		for _, l := range muted {
-			p.line(at, gray, "  [%s] %s", e.Image, l)
-		}
-		p.line(at, red, "Build of [%s] failed after %s", e.Image, took(e.Took))
-	case e.Cached != "":
-		p.line(at, green, "Found [%s] in the %s: %s (%s)", e.Image, e.Cached, e.Ref, took(e.Took))
-	default:
-		verb := "Built"
-		if e.Pushed {
-			verb = "Built and pushed"
-		}
-		how := e.How
-		if rest, ok := strings.CutPrefix(how, "assembled: "); ok {
-			how, verb = rest, strings.Replace(verb, "Built", "Assembled", 1)
-		}
-		if how != "" {
-			how += ", "
-		}
-		p.line(at, green, "%s [%s]: %s (%s%s)", verb, e.Image, e.Ref, how, took(e.Took))
 	}
 }
 
