@@ -16,6 +16,10 @@ type draft struct {
 	layers []*layer
 	fresh  []*packed
 	record *record
+
+	manifest []byte      // nil: it is made from the one before
+	places   []int       // of the steps in the history
+	base     *foundation // nil: the image starts from nothing, or from the one before
 }
 
 func (d *draft) close() {
@@ -132,7 +136,7 @@ func (b *Builder) redo(ctx context.Context, rec *record, r *recipe, now *forest)
 
 func (b *Builder) redoStep(ctx context.Context, m *maker, s *step, rec *record, was made, next *seen, d *draft) (made, error) {
 	file, linked := layerStep(s)
-	have := (&listing{Nodes: was.Nodes}).index()
+	have := (&listing{Nodes: was.Nodes}).index(nil)
 	markMade(file, have)
 	next.Layers[was.Layer] = withFiles(next.Layers[was.Layer], have)
 	m.named = nil
@@ -181,6 +185,9 @@ func newest(nodes []*node) time.Time {
 
 // write makes configuration and manifest of a draft, which differ from those before in what names the new layers.
 func (d *draft) write(when time.Time) (manifest []byte, err error) {
+	if d.manifest != nil {
+		return d.manifest, nil
+	}
 	diffs := make([]string, len(d.layers))
 	for i, l := range d.layers {
 		diffs[i] = l.DiffID

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+	"io"
 
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
@@ -47,6 +48,10 @@ type Builder struct {
 	store cellar
 	mu    sync.Mutex
 	known map[string]*record
+
+	found   map[string]*foundation // images that stages start from, for the session
+	refused map[string]error
+	dead    bool // the engine does not answer
 }
 
 var _ image.Wrapper = (*Builder)(nil)
@@ -54,7 +59,7 @@ var _ image.Wrapper = (*Builder)(nil)
 // New puts assembling before a builder.
 func New(d Docker, o Options) *Builder {
 	return &Builder{
-		Docker: d, o: o, known: map[string]*record{}, store: cellar{o.Dir + "/images"},
+		Docker: d, o: o, known: map[string]*record{}, found: map[string]*foundation{}, refused: map[string]error{}, store: cellar{o.Dir + "/images"},
 		shelf: &shelf{dir: o.Dir + "/layers", blobs: o.Registry, have: map[string]*listing{}},
 	}
 }
@@ -90,6 +95,15 @@ func (b *Builder) inputs(r image.Request) (*inputs, error) {
 func (b *Builder) assemble(ctx context.Context, r image.Request, in *inputs) (image.Result, error) {
 	name := b.store.name(in.Dockerfile, r)
 	d, err := b.again(ctx, b.recall(name), in, r.Platform)
+	if err != nil && ctx.Err() == nil {
+		from, why := b.fresh(ctx, in, r)
+		if why != nil && errors.Is(err, errNothing) {
+			return image.Result{}, why
+		}
+		if why == nil {
+			d, err = from, nil
+		}
+	}
 	if err != nil {
 		return image.Result{}, err
 	}
@@ -144,6 +158,11 @@ func (b *Builder) publish(ctx context.Context, r image.Request, name string, d *
 	}
 	repo := repository(r.Ref)
 	g, gctx := errgroup.WithContext(ctx)
+	if d.base != nil {
+		for _, l := range d.base.seen.Layers {
+			g.Go(func() error { return b.offer(gctx, repo, l) })
+		}
+	}
 	for _, p := range d.fresh {
 		g.Go(func() error { return b.o.Registry.Send(gctx, repo, p.blob) })
 	}
@@ -185,20 +204,58 @@ func (rec *record) when() time.Time {
 
 // base is the configuration of an image that a stage starts from: as the engine has it, or its registry.
 func (b *Builder) base(ctx context.Context, ref string, platform *ocispecs.Platform) (config, error) {
-	if b.o.Engine != nil {
-		if im, err := b.o.Engine.Inspect(ctx, ref); err == nil && len(im.OCI) > 0 {
-			return config{Digest: im.ID, JSON: im.OCI}, nil
-		}
+	if im, err := b.inspect(ctx, ref); err == nil && len(im.OCI) > 0 {
+		return config{Digest: im.ID, JSON: im.OCI}, nil
 	}
-	p := v1.Platform{OS: "linux", Architecture: "amd64"}
-	if platform != nil {
-		p = v1.Platform{OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant}
-	}
-	m, err := b.o.Registry.Fetch(ctx, ref, p)
+	f, err := b.foundation(ctx, ref, platform)
 	if err != nil {
 		return config{}, err
 	}
-	return config{Digest: m.Digest, JSON: m.Config}, nil
+	return config{Digest: f.manifest.Digest, JSON: f.manifest.Config}, nil
+}
+
+// inspect asks the engine for an image; one that does not answer is not asked again.
+func (b *Builder) inspect(ctx context.Context, ref string) (engine.Image, error) {
+	if b.o.Engine == nil || !b.engineAnswers() {
+		return engine.Image{}, errNoEngine
+	}
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	im, err := b.o.Engine.Inspect(ctx, ref)
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		b.mu.Lock()
+		b.dead = true
+		b.mu.Unlock()
+	}
+	return im, err
+}
+
+// answersWithin is how long the engine may take to tell of an image.
+const answersWithin = 5 * time.Second
+
+var errNoEngine = errors.New("there is no engine")
+
+func (b *Builder) engineAnswers() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.o.Engine != nil && !b.dead
+}
+
+// offer makes sure that a repository has a layer of the base image: it is there, or it is taken over from its own repository, or
+// copied.
+func (b *Builder) offer(ctx context.Context, repo string, l *layer) error {
+	if l.Repository == repo {
+		return nil
+	}
+	if has, err := b.o.Registry.Has(ctx, repo, l.Digest); err != nil || has {
+		return err
+	}
+	if took, err := b.o.Registry.Mount(ctx, repo, l.Repository, l.Digest); err == nil && took {
+		return nil
+	}
+	return b.o.Registry.Send(ctx, repo, image.Blob{Digest: l.Digest, Size: l.Size, Open: func() (io.ReadCloser, error) {
+		return b.o.Registry.Layer(ctx, l.Repository, l.Digest)
+	}})
 }
 
 func ggcrPlatform(text string) v1.Platform {

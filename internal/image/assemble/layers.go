@@ -45,10 +45,17 @@ type listing struct {
 	made   map[string]bool // folders that were not there before, as is known of the step
 }
 
-func (l *listing) index() *listing {
+func (l *listing) index(in *layer) *listing {
 	l.forest, l.gone, l.opaque, l.made = newForest(), map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, n := range l.Nodes {
 		l.forest.put(n)
+		if in == nil || !n.isFile() {
+			continue
+		}
+		n.from = content{layer: in, path: n.Path}
+		if n.Inode != "" {
+			n.from.path = n.Inode // the first of hard links holds the contents
+		}
 	}
 	for _, p := range l.Gone {
 		l.gone[p] = true
@@ -150,7 +157,7 @@ func (s *shelf) get(ctx context.Context, l *layer, limit int64) error {
 	known := s.have[l.Digest]
 	s.mu.Unlock()
 	if known == nil {
-		known = s.load(l.Digest)
+		known = s.load(l)
 	}
 	if known == nil {
 		if limit > 0 && l.Size > limit {
@@ -178,8 +185,8 @@ func (s *shelf) file(digest string) string {
 	return filepath.Join(s.dir, strings.TrimPrefix(digest, "sha256:")+".json.gz")
 }
 
-func (s *shelf) load(digest string) *listing {
-	f, err := os.Open(s.file(digest))
+func (s *shelf) load(of *layer) *listing {
+	f, err := os.Open(s.file(of.Digest))
 	if err != nil {
 		return nil
 	}
@@ -192,7 +199,7 @@ func (s *shelf) load(digest string) *listing {
 	if json.NewDecoder(z).Decode(l) != nil {
 		return nil
 	}
-	return l.index()
+	return l.index(of)
 }
 
 // save keeps a listing for later sessions; one that cannot be kept is read again.
@@ -237,7 +244,7 @@ func list(r io.Reader, l *layer) (*listing, error) {
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return found.index(), nil
+			return found.index(l), nil
 		}
 		if err != nil {
 			return nil, err
@@ -266,8 +273,6 @@ func list(r io.Reader, l *layer) (*listing, error) {
 				c := *first
 				c.Path = p
 				n = &c
-			} else if n.isFile() {
-				n.from = content{layer: l, path: p}
 			}
 			byPath[p] = n
 			found.Nodes = append(found.Nodes, n)

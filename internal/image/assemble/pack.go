@@ -68,7 +68,7 @@ func pack(ctx context.Context, nodes []*node, mediaType string) (*packed, error)
 	}
 	p.layer = layer{Digest: stored.digest(), DiffID: plain.digest(), Size: stored.n, MediaType: mediaType}
 	p.plain = plain.n
-	p.layer.files = (&listing{Nodes: nodes}).index()
+	p.layer.files = (&listing{Nodes: nodes}).index(nil)
 	p.blob = image.BlobOf(p.layer.Digest, memory.Bytes())
 	if file != nil {
 		p.blob = image.Blob{Digest: p.layer.Digest, Size: stored.n, Open: func() (io.ReadCloser, error) {
