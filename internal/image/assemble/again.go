@@ -139,6 +139,9 @@ func (b *Builder) redoStep(ctx context.Context, m *maker, s *step, rec *record, 
 	have := (&listing{Nodes: was.Nodes}).index(nil)
 	markMade(file, have)
 	next.Layers[was.Layer] = withFiles(next.Layers[was.Layer], have)
+	if !file.takesContext() {
+		return was, nil
+	}
 	m.named = nil
 	if len(was.Owner) == 2 {
 		m.named = &owner{was.Owner[0], was.Owner[1]}

@@ -38,6 +38,8 @@ type Options struct {
 	Registry *image.Registry
 	Engine   Engine // nil: there is none
 	Index    image.Digester
+	// OnlyAgain leaves Dockerfiles that run nothing to the full builder, and assembles only upon what that built.
+	OnlyAgain bool
 }
 
 // Builder is the docker builder, quicker where it can be.
@@ -95,7 +97,7 @@ func (b *Builder) inputs(r image.Request) (*inputs, error) {
 func (b *Builder) assemble(ctx context.Context, r image.Request, in *inputs) (image.Result, error) {
 	name := b.store.name(in.Dockerfile, r)
 	d, err := b.again(ctx, b.recall(name), in, r.Platform)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !b.o.OnlyAgain {
 		from, why := b.fresh(ctx, in, r)
 		if why != nil && errors.Is(err, errNothing) {
 			return image.Result{}, why

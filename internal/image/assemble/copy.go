@@ -163,7 +163,7 @@ func (c *copier) one(ctx context.Context, src string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.dst.mkdirAll(at, c.perm, c.owner); err != nil {
+	if err := c.mkdirAll(at); err != nil {
 		return err
 	}
 	if at, err = follow(c.dst, dest, true); err != nil {
@@ -201,7 +201,19 @@ func (c *copier) prepare(from, src, dest string) (string, error) {
 	if contents && n.isDir() && old == nil {
 		target = dest
 	}
-	return dest, c.dst.mkdirAll(target, c.perm, c.owner)
+	return dest, c.mkdirAll(target)
+}
+
+// mkdirAll makes the folders above a destination. Which mode they get from --chmod depends on the version of BuildKit.
+func (c *copier) mkdirAll(p string) error {
+	have := len(c.dst.upper.nodes)
+	if err := c.dst.mkdirAll(p, c.perm, c.owner); err != nil {
+		return err
+	}
+	if c.perm != 0o755 && len(c.dst.upper.nodes) > have {
+		return &uncertain{"the mode of /" + p + ", which --chmod is not about, depends on the version of BuildKit"}
+	}
+	return nil
 }
 
 func (c *copier) copy(ctx context.Context, src, rel, target string, overwrite bool, inc, exc patternmatcher.MatchInfo) error {
@@ -265,23 +277,30 @@ func (c *copier) file(n *node, target string) error {
 	if n.Inode != "" {
 		made.Inode = c.prefix + n.Inode
 	}
-	c.info(n, &made)
+	if err := c.info(n, &made); err != nil {
+		return err
+	}
 	c.dst.put(&made)
 	return nil
 }
 
+const special = fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
 // info gives a copy the owner and the mode that the step says; time and the rest are those of its source.
-func (c *copier) info(n, made *node) {
+func (c *copier) info(n, made *node) error {
 	c.owner.give(made)
 	made.Xattrs = n.Xattrs
 	made.Time = n.Time
 	if n.isLink() {
-		return
+		return nil
 	}
 	switch {
 	case c.set != nil:
 		made.Mode = c.set.Apply(n.Mode)
 	case c.action.ModeStr == "" && c.action.Mode != -1:
+		if n.Mode&special != 0 {
+			return &uncertain{"--chmod of " + n.Path + ", whose mode has more than permissions, depends on the version of BuildKit"}
+		}
 		made.Mode = n.Mode.Type() | fs.FileMode(c.action.Mode)&0o777
 		for bit, flag := range map[int32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
 			if c.action.Mode&bit != 0 {
@@ -289,6 +308,7 @@ func (c *copier) info(n, made *node) {
 			}
 		}
 	}
+	return nil
 }
 
 func (c *copier) dir(ctx context.Context, n *node, rel, target string, overwrite, include, excluded bool, inc, exc patternmatcher.MatchInfo) error {
@@ -317,10 +337,10 @@ func (c *copier) dir(ctx context.Context, n *node, rel, target string, overwrite
 		return err
 	}
 	if overwrite || created {
-		c.info(n, made)
-		if made.Mode.Type() == 0 || !made.Mode.IsDir() {
-			made.Mode = made.Mode.Perm() | made.Mode&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) | fs.ModeDir
+		if err := c.info(n, made); err != nil {
+			return err
 		}
+		made.Mode = made.Mode.Perm() | made.Mode&special | fs.ModeDir
 		return nil
 	}
 	if !n.Time.IsZero() {
@@ -360,7 +380,9 @@ func (c *copier) makeAbove() error {
 			return err
 		}
 		if created {
-			c.info(p.src, made)
+			if err := c.info(p.src, made); err != nil {
+				return err
+			}
 		} else {
 			made.Mode = p.src.Mode
 		}

@@ -179,9 +179,9 @@ func baseName(s *step) string {
 	return name
 }
 
-// outcome is what a step came to: a layer, or none.
+// outcome is what a step came to. Also one that changes nothing has a layer, as BuildKit makes it.
 type outcome struct {
-	layer int // -1: none
+	layer int
 	nodes []*node
 	owner *owner
 }
@@ -201,10 +201,6 @@ func (b *Builder) lay(ctx context.Context, m *maker, steps []*step, below *stack
 		nodes, err := m.file(ctx, file, lower)
 		if err != nil {
 			return nil, err
-		}
-		if len(nodes) == 0 {
-			outcomes = append(outcomes, outcome{layer: -1})
-			continue
 		}
 		if err := b.extract(ctx, nodes); err != nil {
 			return nil, err
@@ -243,9 +239,6 @@ func (d *draft) describe(r *recipe, outcomes []outcome) error {
 		if conf.History[i].EmptyLayer {
 			continue
 		}
-		if len(d.places) < len(outcomes) {
-			conf.History[i].EmptyLayer = outcomes[len(d.places)].layer < 0
-		}
 		d.places = append(d.places, i)
 	}
 	if len(d.places) != len(outcomes) {
@@ -274,7 +267,7 @@ func (d *draft) describe(r *recipe, outcomes []outcome) error {
 // keepTrailing notes the steps at the end that a change of files may make again.
 func (d *draft) keepTrailing(steps []*step, outcomes []outcome) {
 	first := len(steps)
-	for first > 0 && doable(steps[first-1]) && outcomes[first-1].layer >= 0 {
+	for first > 0 && doable(steps[first-1]) {
 		first--
 	}
 	for i := first; i < len(steps); i++ {

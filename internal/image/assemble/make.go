@@ -173,7 +173,7 @@ func (m *maker) copyOf(ctx context.Context, s *step) (*forest, error) {
 // imageScheme is before the reference of an image that is a source.
 const imageScheme = "docker-image://"
 
-// owner is who gets what an action writes. Names that the image does not know are root, as for BuildKit.
+// owner is who gets what an action writes. What a name means that the image does not know depends on the version of BuildKit.
 func (m *maker) owner(o *pb.ChownOpt, files statter) (*owner, error) {
 	if o == nil {
 		return nil, nil
@@ -195,9 +195,10 @@ func (m *maker) owner(o *pb.ChownOpt, files statter) (*owner, error) {
 			if err != nil {
 				return nil, err
 			}
-			if len(found) > 0 {
-				who.uid, who.gid = found[0].Uid, found[0].Gid
+			if len(found) == 0 {
+				return nil, &uncertain{"the image below knows no user " + u.ByName.Name}
 			}
+			who.uid, who.gid = found[0].Uid, found[0].Gid
 		}
 	}
 	if o.Group != nil {
@@ -213,9 +214,10 @@ func (m *maker) owner(o *pb.ChownOpt, files statter) (*owner, error) {
 			if err != nil {
 				return nil, err
 			}
-			if len(found) > 0 {
-				who.gid = found[0].Gid
+			if len(found) == 0 {
+				return nil, &uncertain{"the image below knows no group " + g.ByName.Name}
 			}
+			who.gid = found[0].Gid
 		}
 	}
 	return who, nil

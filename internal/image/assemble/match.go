@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -79,6 +79,12 @@ func (b *Builder) look(ctx context.Context, rec *record, r *recipe, m *image.Man
 	return s, nil
 }
 
+// keyword is the instruction that made an entry of a history; how the rest is written differs between versions of BuildKit.
+func keyword(createdBy string) string {
+	word, _, _ := strings.Cut(createdBy, " ")
+	return word
+}
+
 // madeUp marks entries of a history that no step made.
 const madeUp = "buildkit.exporter.image.v0"
 
@@ -114,7 +120,7 @@ func place(r *recipe, conf *ocispecs.Image, layers int) ([]where, error) {
 	next, at := layers, len(steps)-1
 	for i := len(own) - 1; i >= 0; i-- {
 		h := all[offset+i]
-		if h.CreatedBy != own[i].CreatedBy {
+		if keyword(h.CreatedBy) != keyword(own[i].CreatedBy) {
 			return nil, &uncertain{fmt.Sprintf("its history says %q where the Dockerfile says %q", h.CreatedBy, own[i].CreatedBy)}
 		}
 		if own[i].EmptyLayer {
@@ -272,7 +278,8 @@ func ownerIn(nodes []*node) (*owner, error) {
 	return who, nil
 }
 
-// same compares what a step makes with what a layer holds. Times of folders depend on the moment of the build.
+// same compares what a step makes with what a layer holds. Times do not count: a builder takes a step from its cache when only times
+// differ.
 func same(want, have []*node) error {
 	mine, theirs := forestOf(want), forestOf(have)
 	for _, p := range theirs.paths() {
@@ -288,14 +295,9 @@ func same(want, have []*node) error {
 		if plain(a) != plain(b) {
 			return &uncertain{fmt.Sprintf("/%s is another one there", p)}
 		}
-		if !a.isDir() && !sameTime(a.Time, b.Time) {
-			return &uncertain{fmt.Sprintf("/%s has another time there", p)}
-		}
 	}
 	return nil
 }
-
-func sameTime(a, b time.Time) bool { return a.Unix() == b.Unix() }
 
 // plain is a node without what archives write in several ways.
 func plain(n *node) string {

@@ -210,6 +210,16 @@ func (s *step) usesContext() bool {
 	return false
 }
 
+// takesContext says whether the step itself puts files of the context into its layer.
+func (s *step) takesContext() bool {
+	for _, a := range s.op.GetFile().GetActions() {
+		if a.GetCopy() != nil && s.input(a.SecondaryInput).usesContext() {
+			return true
+		}
+	}
+	return false
+}
+
 // runs says whether the step or one that it needs runs a command.
 func (s *step) runs() bool {
 	if s == nil {
