@@ -168,6 +168,9 @@ func (w *workbench) compare(t *testing.T, c *scenario, road string, res image.Re
 	if !strings.HasPrefix(res.How, "assembled") {
 		w.full.Add(1)
 		t.Logf("%s: %s", road, res.How)
+		if os.Getenv("SHOW") != "" {
+			t.Log(c)
+		}
 		return
 	}
 	taken.Add(1)
