@@ -172,6 +172,10 @@ func TestPushNamesTheDigest(t *testing.T) {
 func TestInspect(t *testing.T) {
 	e := (&fakeDaemon{}).engine(t, nil)
 	got, err := e.Inspect(t.Context(), "here")
+	if !strings.Contains(string(got.OCI), `"WorkingDir":"/w"`) {
+		t.Errorf("the image's own configuration is %s", got.OCI)
+	}
+	got.OCI = nil
 	want := Image{ID: "sha256:1", Tags: []string{"here:1"}, Config: Config{WorkingDir: "/w", Ports: []string{"80/tcp"}}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
