@@ -123,3 +123,8 @@ func (p *project) environments() []string {
 	}
 	return all
 }
+
+// replaceAll replaces words, given in pairs.
+func replaceAll(text string, pairs ...string) string {
+	return strings.NewReplacer(pairs...).Replace(text)
+}

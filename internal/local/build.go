@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,8 +81,15 @@ func (t *Target) make(ctx context.Context, a *config.Artifact, img Image, out fu
 	if own {
 		return true, nil
 	}
+	done := map[string]bool{}
 	for _, c := range img.Compiles {
-		if err := t.compile(ctx, a, c, Program(t.State, img.Name, c), out); err != nil {
+		c.File = "" // a folder is made as a whole, and once
+		program := Program(t.State, img.Name, c)
+		if done[program] {
+			continue
+		}
+		done[program] = true
+		if err := t.compile(ctx, a, c, program, out); err != nil {
 			return false, err
 		}
 	}
@@ -95,7 +103,10 @@ func (t *Target) compile(ctx context.Context, a *config.Artifact, c Compile, pro
 		if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 			return err
 		}
-		args = append(append([]string{}, c.Args...), "-o", program, c.Package)
+		if c.From != "" {
+			program += string(filepath.Separator) // so go build takes it for a folder
+		}
+		args = slices.Concat(c.Args, []string{"-o", program, c.Package}, c.Rest)
 	}
 	env := append(append([]string{}, t.Environ...), c.Env...)
 	err := t.Guard.Run(ctx, proc.Command{Args: args, Dir: c.Dir, Env: env}, func(l proc.Line) { out(l.Text) })
@@ -131,7 +142,12 @@ func (t *Target) mark(ctx context.Context, img Image, ignore *tree.Ignore, more 
 		return nil
 	}
 	for _, c := range img.Compiles {
-		more = append(more, Program(t.State, img.Name, c))
+		program := Program(t.State, img.Name, c)
+		more = append(more, program)
+		if c.Folder {
+			found, _ := filepath.Glob(filepath.Join(program, "*")) // the pattern is right
+			more = append(more, found...)
+		}
 	}
 	for _, file := range more {
 		if err := note(file); err != nil {

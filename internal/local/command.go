@@ -64,8 +64,13 @@ func (c *container) argv() []string {
 // usual other name.
 func (p *planner) program(c *container, name string) string {
 	for _, compiled := range c.image.Compiles {
-		if path.Base(compiled.Output) == path.Base(name) && !filepath.IsAbs(name) {
-			return Program(p.State, c.image.Name, compiled)
+		program := Program(p.State, c.image.Name, compiled)
+		switch {
+		case filepath.IsAbs(name):
+		case compiled.Folder && compiled.makes(path.Base(name)):
+			return filepath.Join(program, path.Base(name))
+		case !compiled.Folder && path.Base(compiled.Output) == path.Base(name):
+			return program
 		}
 	}
 	look := func(n string) bool { _, err := p.Host.Look(n, c.layout.Dir, c.process.Env); return err == nil }

@@ -72,3 +72,53 @@ func TestTheTargetStage(t *testing.T) {
 		t.Errorf("%+v, %v", img, err)
 	}
 }
+
+func TestGoProgramsOfAllKinds(t *testing.T) {
+	one := func(c Compile) []Compile {
+		c.Line = 4
+		if c.Args == nil {
+			c.Args = []string{"go", "build"}
+		}
+		if c.Dir == "" {
+			c.Dir = "/src"
+		}
+		return []Compile{c}
+	}
+	for _, tt := range []struct {
+		name, run, copy string
+		want            []Compile
+	}{
+		{"a folder of programs", "go build -o /out/ ./cmd/...", "/out /usr/bin", one(Compile{Output: "/usr/bin", Package: "./cmd/...", Folder: true, From: "/out"})},
+		{"one of them", "go build -o /out/ ./cmd/...", "/out/web /usr/bin/", one(Compile{Output: "/usr/bin/web", Package: "./cmd/...", From: "/out", File: "web"})},
+		{"all of them by a pattern", "go build -o bin/ ./cmd/web ./cmd/job", "/s/bin/* /bin/", one(Compile{Output: "/bin", Package: "./cmd/web", Rest: []string{"./cmd/job"}, Folder: true, From: "/s/bin"})},
+		{"one by its own name", "go build -o bin/ ./cmd/web ./cmd/job", "bin/job /job", nil},
+		{"one of a list", "go build -o bin/ ./cmd/web ./cmd/job", "/s/bin/job /job", one(Compile{Output: "/job", Package: "./cmd/web", Rest: []string{"./cmd/job"}, From: "/s/bin", File: "job"})},
+		{"a folder that was made", "mkdir -p /out && go build -o /out ./cmd/web", "/out/web /", one(Compile{Output: "/web", Package: "./cmd/web"})},
+		{"go install", "go install ./cmd/web", "/go/bin/web /", one(Compile{Output: "/web", Package: "./cmd/web"})},
+		{"go install of several", "GOBIN=/b go install ./cmd/...", "/b/web /", one(Compile{Output: "/web", Package: "./cmd/...", From: "/b", File: "web", Env: []string{"GOBIN=/b"}})},
+		{"variables before it", "export CGO_ENABLED=0 GOOS=linux && env GOARCH=arm64 GOEXPERIMENT=x go build -tags=a,b -o /web", "/web /web", one(Compile{Output: "/web", Package: ".", Args: []string{"go", "build", "-tags=a,b"}, Env: []string{"CGO_ENABLED=0", "GOEXPERIMENT=x"}})},
+		{"another folder", "cd cmd && go build -C web -o /web .", "/web /web", one(Compile{Dir: "/src/cmd/web", Output: "/web", Package: "."})},
+		{"a folder that is only mounted", "--mount=type=bind,source=cmd,target=/m cd /m && go build -o /web ./web", "/web /web", one(Compile{Dir: "/src/cmd", Output: "/web", Package: "./web"})},
+		{"a warm cache", "go build ./...", "/src /none", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			img := read(t, "FROM golang AS b\nWORKDIR /s\nCOPY . .\nRUN "+tt.run+"\nFROM scratch\nCOPY --from=b "+tt.copy+"\n", nil, "cmd/job/main.go")
+			if tt.name == "one by its own name" {
+				if len(img.Compiles) != 0 || len(img.Findings) == 0 {
+					t.Errorf("a path from the root is not one of the working folder: %+v", img)
+				}
+				return
+			}
+			if diff := cmp.Diff(tt.want, img.Compiles); diff != "" {
+				t.Errorf("compiles (-want +got):\n%s", diff)
+			}
+		})
+	}
+	img := read(t, "FROM golang\nRUN go install example.com/x/tool@v1.2.3\n", nil)
+	if len(img.Needs) != 1 || img.Needs[0].Kind != "go" {
+		t.Errorf("%+v", img)
+	}
+	if got := programName(".", "/s", "example.com/tool/v2"); got != "tool" {
+		t.Errorf("a module of the second version makes %q", got)
+	}
+}

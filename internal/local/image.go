@@ -37,8 +37,12 @@ type Compile struct {
 	Dir     string   // folder here, absolute
 	Args    []string // "go", "build", … without -o
 	Env     []string
-	Output  string // path in the image
+	Output  string // path in the image: of the program, or of the folder
 	Package string
+	Rest    []string // more packages
+	Folder  bool     // Output is a folder that takes every program by its own name
+	From    string   // of a folder: where it is in the stage that makes it
+	File    string   // the one program of a folder that is meant; Output is its path
 	Line    int
 }
 

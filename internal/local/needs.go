@@ -28,6 +28,7 @@ var installers = []struct {
 	{"ruby", []string{"bundle", "install"}}, {"ruby", []string{"gem", "install"}}, {"php", []string{"composer", "install"}},
 	{"system", []string{"apt-get", "install"}}, {"system", []string{"apt", "install"}}, {"system", []string{"apk", "add"}},
 	{"system", []string{"yum", "install"}}, {"system", []string{"dnf", "install"}}, {"system", []string{"microdnf", "install"}},
+	{"go", []string{"go", "install"}},
 }
 
 // harmless are commands that change nothing which a process on this machine would miss.

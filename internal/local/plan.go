@@ -247,9 +247,13 @@ func StageDir(state, artifact string) string {
 	return filepath.Join(state, "stage", fileName(artifact))
 }
 
-// Program is where a compiled program of an artifact is kept.
+// Program is where a compiled program of an artifact is kept, or the folder of several.
 func Program(state, artifact string, c Compile) string {
-	return filepath.Join(state, "bin", fileName(artifact), fileName(strings.Trim(c.Output, "/")))
+	kept := c.Output
+	if c.From != "" {
+		kept = c.From
+	}
+	return filepath.Join(state, "bin", fileName(artifact), fileName(strings.Trim(kept, "/")), filepath.FromSlash(c.File))
 }
 
 func restartOf(d *draft, c corev1.Container, init bool) proc.Policy {

@@ -87,12 +87,38 @@ func (t taking) place(rel, base string) string {
 	return path.Join(t.to, rel)
 }
 
+// program is a compiled program, or a folder of them, where it goes.
+func (t taking) program(made Compile) (Compile, bool) {
+	if strings.ContainsAny(t.src, "*?[") {
+		if matches, _ := path.Match(t.src, made.Output); matches {
+			made.Output = path.Join(t.to, path.Base(made.Output))
+			return made, true
+		}
+		ok := made.Folder && path.Dir(t.src) == made.Output
+		made.Output = t.to
+		return made, ok
+	}
+	if rel, ok := inside(t.src, made.Output); ok {
+		if rel == "" && made.Folder {
+			made.Output = t.to
+			return made, true
+		}
+		made.Output = t.place(rel, path.Base(made.Output))
+		return made, true
+	}
+	rel, ok := inside(made.Output, t.src)
+	if !ok || !made.Folder || !made.makes(rel) {
+		return made, false
+	}
+	made.Folder, made.File, made.Output = false, rel, t.place("", rel)
+	return made, true
+}
+
 // take hands on one path of an earlier stage, as far as it is known where it comes from.
 func (r *reader) take(st, from *stage, t taking) bool {
 	found := false
 	for _, made := range from.compiles {
-		if rel, ok := inside(t.src, made.Output); ok {
-			made.Output = t.place(rel, path.Base(made.Output))
+		if made, ok := t.program(made); ok {
 			st.compiles = append(st.compiles, made)
 			found = true
 		}
@@ -132,18 +158,23 @@ func (r *reader) run(st *stage, c *instructions.RunCommand) {
 		}
 		all, _ = commands(substitute(text, st.vars(r.host)))
 	}
-	dir := st.dir
+	// Mounts are known after this; one that cannot be read mounts nothing, and the builder of the image says why.
+	_ = c.Expand(func(word string) (string, error) { return r.expand(word, st.vars(r.host)) })
+	dir, env, seen := st.dir, list(st.env), mounted(st, c)
 	for _, words := range all {
 		if len(words) == 2 && words[0] == "cd" {
 			dir = join(dir, words[1])
 			continue
 		}
-		if made, ok := goBuild(words, list(st.env), dir, r.module(st, dir)); ok {
-			if here, ok := st.source(r.Context, made.Dir); ok {
-				made.Dir, made.Line = here, lineOf(c)
-				st.compiles = append(st.compiles, made)
-				continue
-			}
+		words, env = st.exported(words, env)
+		made, ok := goBuild(words, env, dir, r.module(seen, dir), func(p string) bool { return st.folders[p] })
+		if ok && made.Output == "" {
+			continue // it warms a cache
+		}
+		if here, known := seen.source(r.Context, made.Dir); ok && known && !strings.Contains(made.Package, "@") {
+			made.Dir, made.Line = here, lineOf(c)
+			st.compiles = append(st.compiles, made)
+			continue
 		}
 		if n, ok := needOf(words, lineOf(c)); ok {
 			st.needs = append(st.needs, n)
@@ -153,6 +184,35 @@ func (r *reader) run(st *stage, c *instructions.RunCommand) {
 			st.find(Differs, lineOf(c), "RUN", "", "not run here: %s", strings.Join(words, " "))
 		}
 	}
+}
+
+// exported takes away what stands before a command, and remembers variables for the rest of the step, and folders.
+func (st *stage) exported(words, env []string) (rest, set []string) {
+	_, plain := assignments(words)
+	switch {
+	case len(plain) > 1 && plain[0] == "env":
+		return plain[1:], env
+	case len(plain) > 1 && plain[0] == "export":
+		return nil, append(env, plain[1:]...)
+	case len(plain) > 1 && plain[0] == "mkdir":
+		for _, dir := range plain[1:] {
+			if !strings.HasPrefix(dir, "-") {
+				st.folders[join(st.dir, dir)] = true
+			}
+		}
+	}
+	return words, env
+}
+
+// mounted is the stage as one RUN step sees it: with the folders of the context that it mounts.
+func mounted(st *stage, c *instructions.RunCommand) *stage {
+	seen := *st
+	for _, m := range instructions.GetMounts(c) {
+		if m.Type == instructions.MountTypeBind && m.From == "" {
+			seen.copies = append(slices.Clone(seen.copies), Copy{Src: strings.Trim(path.Clean("/"+m.Source), "/"), Dest: join(st.dir, m.Target), Dir: true})
+		}
+	}
+	return &seen
 }
 
 // source is the folder of the context that a folder of the stage shows.
