@@ -31,6 +31,8 @@ func (p *Probe) ask(ctx context.Context, guard *proc.Guard, of Process) error {
 		return conn.Close()
 	case "grpc":
 		return p.grpc(ctx)
+	case "sleep":
+		return pause(ctx, p.Delay)
 	}
 	return guard.Run(ctx, proc.Command{Args: p.Args, Dir: of.Dir, Env: of.Env, Grace: 100 * time.Millisecond}, nil)
 }

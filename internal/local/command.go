@@ -125,11 +125,8 @@ func (p *planner) unsupported(d *draft, c *container) {
 	if len(c.Resources.Limits) > 0 {
 		differ("resources", "limits are not applied")
 	}
-	if c.Lifecycle != nil {
-		differ("lifecycle", "postStart and preStop are not run")
-	}
-	if d.pod.HostNetwork || len(d.pod.HostAliases) > 0 || d.pod.DNSConfig != nil {
-		differ("network", "hostNetwork, hostAliases and dnsConfig are not applied")
+	if d.pod.HostNetwork || d.pod.DNSConfig != nil {
+		differ("network", "hostNetwork and dnsConfig are not applied")
 	}
 	if c.Stdin || c.TTY {
 		differ("terminal", "stdin and tty are not there")

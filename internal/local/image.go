@@ -183,7 +183,7 @@ func (l *Layout) text(s string, script bool) string {
 		case s[i] == quote:
 			quote = 0
 		}
-		if s[i] != '/' || i > 0 && !strings.ContainsRune("=:,;'\" \t\n(", rune(s[i-1])) || strings.HasPrefix(s[i:], "//") {
+		if s[i] != '/' || i > 0 && !strings.ContainsRune("=:,;'\" \t\n(<>", rune(s[i-1])) || strings.HasPrefix(s[i:], "//") {
 			out.WriteByte(s[i])
 			i++
 			continue

@@ -12,17 +12,32 @@ import (
 
 // keep keeps one process of the unit running, and asks it how it is, until ctx ends.
 func (u *unitRun) keep(ctx context.Context, p Process) {
+	gate := u.gates[len(u.gates)-1]
+	if p.Sidecar {
+		gate = u.gates[p.After]
+	}
 	select {
-	case <-u.gate:
+	case <-gate:
 	case <-ctx.Done():
 		return
 	}
 	var probes sync.WaitGroup
 	defer probes.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if p.Sidecar && u.unit.Job {
+		probes.Go(func() {
+			select {
+			case <-u.done:
+				end()
+			case <-ctx.Done():
+			}
+		})
+	}
 	stopProbes := func() {}
 	defer func() { stopProbes() }()
 	_, _ = u.target.Guard.Keep(ctx, proc.Keep{
-		Command: u.command(p), Policy: p.Restart, Limit: p.Limit, Out: u.log(p),
+		Command: u.command(p), Policy: p.Restart, Limit: p.Limit, Out: u.log(p), Stopping: func() { u.stopping(ctx, p) },
 		Started: func(running *proc.Process) {
 			u.change(p, func(s *state) { s.running, s.waits, s.starts, s.since = true, false, s.starts+1, time.Now() })
 			probing, cancel := context.WithCancel(ctx)
@@ -33,8 +48,13 @@ func (u *unitRun) keep(ctx context.Context, p Process) {
 			stopProbes()
 			u.change(p, func(s *state) {
 				s.running, s.ready, s.exit, s.over, s.waits = false, e.OK() && !again, e, !again, in > 0
+				s.started = s.started && !again
 				s.ended = fmt.Sprintf("%s/%s/%d/%d", u.unit.Object, p.Container, s.starts, time.Now().UnixNano())
 			})
+			if !again && u.unit.Job {
+				u.worked()
+			}
+			u.taken(p, e)
 			if again && in > 0 {
 				u.note("container %q ended with %s; it is started again in %s, or when something changes", p.Container, e.Error(), in)
 			}
@@ -42,11 +62,24 @@ func (u *unitRun) keep(ctx context.Context, p Process) {
 	})
 }
 
-// probe asks one run of a process how it is until the run ends.
-func (u *unitRun) probe(ctx context.Context, p Process, running *proc.Process) {
-	if p.Startup != nil && !u.startup(ctx, p, running) {
+// taken tells of ports that somebody else has by now: that may be why the process ended.
+func (u *unitRun) taken(p Process, e proc.Exit) {
+	if e.OK() {
 		return
 	}
+	for _, port := range p.Ports {
+		if !u.target.Host.Free(port.Local) {
+			u.note("port %d of container %q is taken by another program", port.Local, p.Container)
+		}
+	}
+}
+
+// probe asks one run of a process how it is until the run ends.
+func (u *unitRun) probe(ctx context.Context, p Process, running *proc.Process) {
+	if !u.began(ctx, p, running) || p.Startup != nil && !u.startup(ctx, p, running) {
+		return
+	}
+	u.change(p, func(s *state) { s.started = true })
 	var both sync.WaitGroup
 	defer both.Wait()
 	if p.Live != nil {
@@ -54,6 +87,7 @@ func (u *unitRun) probe(ctx context.Context, p Process, running *proc.Process) {
 			p.Live.follow(ctx, u.target.Guard, p, false, func(ok bool, err error) {
 				if !ok {
 					u.note("container %q is restarted: its liveness probe failed: %v", p.Container, err)
+					u.stopping(ctx, p)
 					running.Stop()
 				}
 			})

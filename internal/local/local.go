@@ -13,6 +13,7 @@ import (
 // Plan is what is to run. It is a value: two equal plans need no restart.
 type Plan struct {
 	Units    []Unit
+	Aliases  []string  // lines that pods want in their hosts file
 	Routes   []Route   // how the Services of the manifests are reached
 	Findings []Finding // what is not as the manifests say, in the order in which it was found
 }
@@ -45,6 +46,10 @@ type Process struct {
 	Startup   *Probe
 	Ready     *Probe
 	Live      *Probe
+	PostStart *Probe // asked once when it runs
+	PreStop   *Probe // asked once before it is ended
+	Sidecar   bool   // an init container that stays: what comes after it begins when it has started
+	After     int    // how many init processes end before it begins
 }
 
 // Port is a port of a container and where it is on this machine.

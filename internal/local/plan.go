@@ -183,9 +183,12 @@ func (p *planner) container(d *draft, spec corev1.Container, init bool) {
 		if !given {
 			limit = 6
 		}
-		c.process.Restart, c.process.Limit = proc.OnFailure, int(limit)
-		if limit == 0 {
+		switch {
+		case init:
+		case limit == 0:
 			c.process.Restart = proc.Never
+		default:
+			c.process.Restart, c.process.Limit = proc.OnFailure, int(limit)
 		}
 	}
 	c.layout = layout(image, p.stage(image))
@@ -225,15 +228,16 @@ func (p *planner) finish(d *draft) {
 	for _, c := range d.containers {
 		p.environment(d, c)
 		p.command(d, c)
-		if !c.init {
-			p.probes(d, c)
-		}
 		if c.init && c.process.Restart == proc.Never {
 			d.unit.Inits = append(d.unit.Inits, c.process)
-		} else {
-			d.unit.Processes = append(d.unit.Processes, c.process)
+			continue
 		}
+		p.probes(d, c)
+		p.lifecycle(d, c)
+		c.process.Sidecar, c.process.After = c.init, len(d.unit.Inits)
+		d.unit.Processes = append(d.unit.Processes, c.process)
 	}
+	p.aliases(d)
 	if !d.broken {
 		p.plan.Units = append(p.plan.Units, d.unit)
 	}

@@ -376,7 +376,8 @@ lifecycle: {preStop: {exec: {command: [x]}}}
 tty: true`, "hostNetwork: true"))
 	want := []string{
 		"runs as you, not as user 1000", "may write where you may: readOnlyRootFilesystem is not applied", "privileges and capabilities are not applied",
-		"limits are not applied", "postStart and preStop are not run", "hostNetwork, hostAliases and dnsConfig are not applied", "stdin and tty are not there",
+		"limits are not applied", "hostNetwork and dnsConfig are not applied", "stdin and tty are not there",
+		`the probe "x" is left out: the program is not on this machine`, "preStop is not run",
 	}
 	if diff := cmp.Diff(want, findings(plan)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

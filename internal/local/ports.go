@@ -31,7 +31,7 @@ func (p *planner) assignPorts(d *draft) {
 	for _, c := range d.containers {
 		for i, cp := range c.Ports {
 			if cp.Protocol != "" && cp.Protocol != corev1.ProtocolTCP {
-				p.find(Differs, d, c, "port", "", "port %d is %s; it is not looked after", cp.ContainerPort, cp.Protocol)
+				p.find(Differs, d, c, "port", "", "port %d is %s: it is not moved when it is taken, and Services lead to it at its own number only", cp.ContainerPort, cp.Protocol)
 				continue
 			}
 			number := int(cp.ContainerPort)
@@ -359,6 +359,9 @@ func defaultPort(before string) int {
 func (p Plan) HostsFile(own string) string {
 	var out strings.Builder
 	out.WriteString(strings.TrimRight(own, "\n") + "\n")
+	for _, line := range p.Aliases {
+		out.WriteString(line + "\n")
+	}
 	for _, r := range p.Routes {
 		fmt.Fprintf(&out, "%s %s\n", r.Address, strings.Join(r.Names, " "))
 	}

@@ -53,7 +53,9 @@ type unitRun struct {
 	target *Target
 	unit   Unit
 	inits  *task
-	gate   chan struct{} // closed when the init processes have ended well
+	gates  []chan struct{} // each is closed when as many init processes have ended well; the last one, when the others may begin
+	done   chan struct{}   // closed when a job has done its work
+	once   sync.Once       // closes done
 	procs  map[string]*task
 
 	mu     sync.Mutex
@@ -63,6 +65,7 @@ type unitRun struct {
 // state is how a process is.
 type state struct {
 	running, ready bool
+	started        bool // as the startup probe sees it
 	over           bool // it ended and is not started again
 	waits          bool // for its next start
 	starts         int
@@ -131,7 +134,10 @@ func (u *unitRun) sameFrame(next Unit) bool {
 
 // start begins a unit: its volumes and its init processes.
 func (t *Target) start(ctx context.Context, u Unit) (*unitRun, error) {
-	run := &unitRun{target: t, unit: u, gate: make(chan struct{}), procs: map[string]*task{}, states: map[string]*state{}}
+	run := &unitRun{target: t, unit: u, done: make(chan struct{}), procs: map[string]*task{}, states: map[string]*state{}}
+	for range len(u.Inits) + 2 {
+		run.gates = append(run.gates, make(chan struct{}))
+	}
 	run.unit.Processes = nil
 	for _, v := range u.Volumes {
 		if err := v.write(); err != nil {
@@ -140,12 +146,13 @@ func (t *Target) start(ctx context.Context, u Unit) (*unitRun, error) {
 	}
 	var err error
 	run.inits, err = t.begin(ctx, func(ctx context.Context) {
-		for _, p := range u.Inits {
-			if !run.init(ctx, p) {
+		for i := range len(u.Inits) + 1 {
+			close(run.gates[i])
+			if !run.sidecars(ctx, u.Processes, i) || i < len(u.Inits) && !run.init(ctx, u.Inits[i]) {
 				return
 			}
 		}
-		close(run.gate)
+		close(run.gates[len(u.Inits)+1])
 	})
 	return run, err
 }

@@ -62,6 +62,9 @@ func (u *unitRun) settled() (ready bool, err error) {
 			e.Code = diag.CodeReady
 			return false, e
 		}
+		if u.unit.Job && p.Sidecar {
+			continue
+		}
 		if u.unit.Job {
 			ready = ready && s.over
 			continue

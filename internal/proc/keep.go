@@ -48,13 +48,14 @@ func orElse(d, fallback time.Duration) time.Duration {
 
 // Keep is a command that is to be kept running.
 type Keep struct {
-	Command Command
-	Policy  Policy // "": Always
-	Backoff Backoff
-	Limit   int // how many times it is started again at most; 0: no limit
-	Out     func(Line)
-	Started func(p *Process)                           // may be nil
-	Ended   func(e Exit, again bool, in time.Duration) // may be nil; after each run that ctx did not end
+	Command  Command
+	Policy   Policy // "": Always
+	Backoff  Backoff
+	Limit    int // how many times it is started again at most; 0: no limit
+	Out      func(Line)
+	Started  func(p *Process)                           // may be nil
+	Stopping func()                                     // may be nil; before a run is ended because ctx has
+	Ended    func(e Exit, again bool, in time.Duration) // may be nil; after each run that ctx did not end
 }
 
 // Keep runs the command and starts it again as its policy says, until ctx ends; then the tree is gone when it returns. It returns the
@@ -72,6 +73,9 @@ func (g *Guard) Keep(ctx context.Context, k Keep) (Exit, error) {
 			}
 			select {
 			case <-ctx.Done():
+				if k.Stopping != nil {
+					k.Stopping()
+				}
 				p.Stop()
 			case <-p.Done():
 			}
