@@ -270,5 +270,8 @@ func (s *session) diagnoseHere(ctx context.Context, l *pipeline.Line) error {
 			fmt.Fprintln(s.Out, " "+line)
 		}
 	}
+	if s.strictParity {
+		return plan.Failures(true)
+	}
 	return nil
 }

@@ -145,6 +145,8 @@ func (p *planner) recipe(d *draft, c *container) {
 	if p.Host.OS != "linux" {
 		p.find(Differs, d, c, "system", "", "runs on %s, not on linux", p.Host.OS)
 	}
+	p.architecture(d, c)
+	p.versions(d, c)
 	if c.image.Signal != "" {
 		p.find(Differs, d, c, "signal", "", "ends by SIGTERM, not by %s", c.image.Signal)
 	}

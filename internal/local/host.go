@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/skiff-dev/skiff/internal/proc"
@@ -41,7 +42,26 @@ func NewHost(ctx context.Context, guard *proc.Guard, environ []string, name stri
 	h.Lacks = func(kind string, packages []string, path string) []string {
 		return lacks(ctx, guard, h.Env, kind, packages, path)
 	}
+	known := map[string]string{}
+	var mu sync.Mutex
+	h.Version = func(args []string, path string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		key := path + "\x00" + args[0]
+		if _, asked := known[key]; !asked {
+			known[key] = version(ctx, guard, withPath(h.Env, path), args)
+		}
+		return known[key]
+	}
 	return h
+}
+
+// withPath is an environment with folders in front of its PATH.
+func withPath(env []string, path string) []string {
+	if path == "" {
+		return env
+	}
+	return append(slices.Clone(env), "PATH="+path+string(filepath.ListSeparator)+vars(env)["PATH"])
 }
 
 // free says whether nobody listens on a port of this machine.
@@ -79,9 +99,7 @@ func lacks(ctx context.Context, guard *proc.Guard, env []string, kind string, pa
 	if kind != "python" {
 		return nil
 	}
-	if path != "" {
-		env = append(slices.Clone(env), "PATH="+path+string(filepath.ListSeparator)+vars(env)["PATH"])
-	}
+	env = withPath(env, path)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for _, python := range []string{"python3", "python"} {

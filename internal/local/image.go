@@ -22,6 +22,7 @@ type Image struct {
 	Compiles   []Compile
 	Needs      []Need
 	Findings   []Finding
+	Platforms  []string // "linux/arm64": what the artifact says it is for; none: anything
 }
 
 // Copy is one source of a COPY or ADD step.

@@ -137,6 +137,7 @@ type Host struct {
 	Read           func(path string) ([]byte, error)
 	Look           func(name, dir string, env []string) (string, error)
 	Lacks          func(kind string, packages []string, path string) []string // which packages are missing; nil: nobody knows
+	Version        func(args []string, path string) string                    // what a program says of itself; "": nothing
 	Free           func(port int) bool                                        // nobody listens there, except a process of ours
 	Hosts          bool                                                       // processes can have an /etc/hosts of their own
 	LowPorts       bool                                                       // ports below 1024 may be listened on

@@ -15,7 +15,7 @@ import (
 
 // Reader reads what an artifact's recipe says: its Dockerfile, or what ko is told. shown is a path as messages show it.
 func Reader(host Host, shown func(path string) string) func(a *config.Artifact) (Image, error) {
-	return func(a *config.Artifact) (Image, error) {
+	read := func(a *config.Artifact) (Image, error) {
 		switch {
 		case a.Ko != nil:
 			return koImage(a, host)
@@ -24,6 +24,11 @@ func Reader(host Host, shown func(path string) string) func(a *config.Artifact) 
 		}
 		// What another builder makes is not known; skiff.yaml says how it runs, or the plan says that nothing does.
 		return Image{Name: a.Image, Context: a.Context, Dir: "/"}, nil
+	}
+	return func(a *config.Artifact) (Image, error) {
+		img, err := read(a)
+		img.Platforms = a.Platforms
+		return img, err
 	}
 }
 

@@ -157,7 +157,7 @@ func (t *Target) tell(plan Plan) error {
 			}
 			t.sink.Send(event.Note{Text: text, Warn: true})
 		default:
-			differs = append(differs, "  "+f.String())
+			differs = append(differs, fmt.Sprintf("  %-11s  %s", f.Topic, f.String()))
 		}
 		t.told[f.String()] = true
 	}

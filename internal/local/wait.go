@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -134,4 +135,15 @@ func (p Plan) Parity() []string {
 		lines = append(lines, fmt.Sprintf("%-12s  %-11s  %s", words[f.Level], f.Topic, f.String()))
 	}
 	return lines
+}
+
+// Failures are the findings that count as failures: what does not run, and with strict all that differs.
+func (p Plan) Failures(strict bool) error {
+	var failed error
+	for _, f := range p.Findings {
+		if strict || f.Level == Broken {
+			failed = errors.Join(failed, f.Error())
+		}
+	}
+	return failed
 }
