@@ -111,6 +111,9 @@ func (l *loader) versionOf(text string) (version int, hint string) {
 	if _, known := l.format.order[text]; known {
 		return 0, fmt.Sprintf("write %q", prefix+text)
 	}
+	if !strings.HasPrefix(text, "skaff") && strings.Contains(text, "v1") {
+		return 0, fmt.Sprintf(`a project file has "apiVersion: %s"; if this is a manifest of Kubernetes, name it below "manifests.rawYaml" of one`, Latest())
+	}
 	newest := slices.Clone(l.format.versions)
 	slices.Reverse(newest)
 	if best := diag.Nearest(name, newest); best != "" {

@@ -294,6 +294,10 @@ func syntaxHint(message, line string) string {
 	switch {
 	case strings.Contains(message, "unknown anchor"):
 		return "define the anchor above its first use, in the same document"
+	case strings.HasPrefix(line, "<<<<<<<") || strings.HasPrefix(line, "=======") || strings.HasPrefix(line, ">>>>>>>"):
+		return "solve the merge conflict"
+	case strings.HasPrefix(line, "{{"):
+		return "render the file first, or remove this line: templates stand within values, in quotes"
 	case strings.Contains(line, "{{"):
 		return `put a value that holds "{{" in quotes`
 	case strings.Contains(message, "mapping values are not allowed"):

@@ -43,6 +43,9 @@ func (c *checker) suggest(key string, parent *field, path string) string {
 		}
 	}
 	sort.Strings(keys)
+	if strings.Contains(key, "\u00a0") {
+		return "a no-break space stands in this line; write ordinary ones"
+	}
 	if best := diag.Nearest(key, keys); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
