@@ -6,18 +6,27 @@ import (
 	"github.com/skiff-dev/skiff/internal/image"
 	builders "github.com/skiff-dev/skiff/internal/image/all"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
+	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/image/golang"
 )
 
 // builders is the table of builders, with what each of them works with.
 func (s *session) builders(ctx context.Context) image.Builders {
+	kubeContext, namespace := "", ""
+	if s.cluster != nil {
+		kubeContext, namespace = s.cluster.Context, s.cluster.Namespace
+	}
 	return builders.Builders(builders.Options{
 		Docker:   docker.Options{Engine: s.engine, Registry: s.remote, Dir: s.Dir, Environ: s.Environ(), Mode: s.command},
 		Assemble: assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index},
 		Golang: golang.Options{
 			Registry: s.remote, Engine: s.engine, Templates: s.templates(ctx), Environ: s.Environ(), Mode: s.command,
 			Platforms: s.platforms, State: s.cachePath("go"), Guard: s.guard,
+		},
+		Custom: custom.Options{
+			Registry: s.remote, Engine: s.engine, Templates: s.templates(ctx), Environ: s.Environ(), Dir: s.Dir, SkipTests: s.skipTests,
+			KubeContext: kubeContext, Namespace: namespace, Guard: s.guard,
 		},
 	})
 }

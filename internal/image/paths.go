@@ -190,3 +190,8 @@ func FilesOf(ctx context.Context, in Inputs) ([]string, error) {
 	slices.Sort(files)
 	return slices.Compact(files), nil
 }
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/image"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
+	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/image/golang"
 )
@@ -15,6 +16,7 @@ type Options struct {
 	Docker   docker.Options
 	Assemble assemble.Options // without a Registry every image is built in full
 	Golang   golang.Options
+	Custom   custom.Options // its Dockerfiles are read by the builder of those
 }
 
 // Builders is the table. Artifacts of a kind that this version does not build are refused by name.
@@ -23,7 +25,8 @@ func Builders(o Options) image.Builders {
 	if o.Assemble.Registry != nil {
 		d = assemble.New(docker.New(o.Docker), o.Assemble)
 	}
-	byKind := map[string]image.Builder{"docker": d, "ko": golang.New(o.Golang)}
+	o.Custom.Docker = docker.New(o.Docker)
+	byKind := map[string]image.Builder{"docker": d, "ko": golang.New(o.Golang), "custom": custom.New(o.Custom)}
 	return func(a *config.Artifact) (image.Builder, error) {
 		b, ok := byKind[Kind(a)]
 		if !ok {
@@ -33,7 +36,9 @@ func Builders(o Options) image.Builders {
 		case "googleCloudBuild":
 			return nil, cloudBuild(a)
 		case "cluster":
-			return nil, unsupported(a, "cluster")
+			if Kind(a) != "custom" { // the user's command builds there by itself
+				return nil, unsupported(a, "cluster")
+			}
 		}
 		return b, nil
 	}
