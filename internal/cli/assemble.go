@@ -310,7 +310,7 @@ func (s *session) sources(ctx context.Context, project *config.Project) ([]rende
 	if s.command == "apply" {
 		return s.named()
 	}
-	manifests, err := sources.Sources(project, sources.Options{Templates: s.templates(ctx)})
+	manifests, err := sources.Sources(project, s.sourceOptions(ctx))
 	return manifests, diag.WithCode(diag.CodeConfig, err)
 }
 

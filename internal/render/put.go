@@ -14,6 +14,11 @@ import (
 func (r *Rules) Images(objects []*kube.Object, images map[string]string) (used map[string]bool) {
 	used = map[string]bool{}
 	names := make(map[string]string, len(images))
+	for name, ref := range images {
+		for _, form := range formsOf(ref) {
+			names[form] = name
+		}
+	}
 	for name := range images {
 		names[plain(name)] = name
 	}
@@ -28,7 +33,11 @@ func (r *Rules) Images(objects []*kube.Object, images map[string]string) (used m
 				if !ok || !(k == "image" && has(one.images, anywhere)) && !has(one.images, path+"."+k) {
 					continue
 				}
-				if artifact, ok := names[imageName(text)]; ok {
+				artifact, ok := names[text]
+				if !ok {
+					artifact, ok = names[imageName(text)]
+				}
+				if ok {
 					m[k] = images[artifact]
 					used[artifact] = true
 				}
@@ -36,6 +45,19 @@ func (r *Rules) Images(objects []*kube.Object, images map[string]string) (used m
 		})
 	}
 	return used
+}
+
+// formsOf is how a template may have put a reference together from its parts: such a text means the image as well.
+func formsOf(ref string) []string {
+	forms := []string{ref}
+	tagged, digest, pinned := strings.Cut(ref, "@")
+	if pinned {
+		forms = append(forms, tagged)
+	}
+	if i := strings.LastIndexByte(tagged, ':'); pinned && i > strings.LastIndexByte(tagged, '/') {
+		forms = append(forms, tagged[:i]+"@"+digest)
+	}
+	return forms
 }
 
 // plain is an artifact's name as it is compared. Skaffold lower-cases both sides, since no registry takes upper case.
@@ -55,7 +77,12 @@ func imageName(text string) string {
 		if !tagText.MatchString(name[i+1:]) {
 			return ""
 		}
+		tag := name[i+1:]
 		name = name[:i]
+		if name == tag+"/"+tag {
+			// A chart that joins registry, repository and tag, each of which an old project set to the artifact's name.
+			return tag
+		}
 	}
 	return name
 }

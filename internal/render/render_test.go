@@ -44,6 +44,8 @@ func TestImages(t *testing.T) {
 			"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {initContainers: [{image: 'reg/web:1@sha256:a'}], containers: [{image: other}]}}", map[string]bool{"web": true}},
 		{"a digest is kept", nil, "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: 'web@sha256:b'}]}}",
 			"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: 'web@sha256:b'}]}}", map[string]bool{}},
+		{"what a chart put together from parts", nil, "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: 'reg/web:1'}, {image: 'reg/web@sha256:a'}, {image: 'web/web:web'}, {image: 'reg/web:2'}]}}",
+			"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: 'reg/web:1@sha256:a'}, {image: 'reg/web:1@sha256:a'}, {image: 'reg/web:1@sha256:a'}, {image: 'reg/web:2'}]}}", map[string]bool{"web": true}},
 		{"letter case and ko:// do not count", nil, "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: 'ko://team/APP'}]}}",
 			"{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: 'reg/app:1'}]}}", map[string]bool{"Team/App": true}},
 		{"other names, registries and ports are others", nil, "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{image: docker.io/library/web}, {image: 'web:5000/x'}, {image: 'web:{{TAG}}'}, {image: other/web}]}}",

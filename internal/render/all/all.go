@@ -5,6 +5,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/render"
+	"github.com/skiff-dev/skiff/internal/render/helm"
 	"github.com/skiff-dev/skiff/internal/render/kustomize"
 	"github.com/skiff-dev/skiff/internal/render/raw"
 )
@@ -12,6 +13,10 @@ import (
 // Options are what sources need besides the project.
 type Options struct {
 	Templates config.Templates
+	Home      string   // what ~ stands for
+	Namespace string   // of every release of helm, instead of its own
+	Default   string   // of releases that name none
+	Insecure  []string // registries that are spoken to without TLS
 }
 
 // Sources makes the sources of all configs, in their order. What cannot be rendered yet is refused, never left out.
@@ -33,8 +38,23 @@ func Sources(project *config.Project, o Options) ([]render.Source, error) {
 		if k := c.Manifests.Kustomize; k != nil && len(k.Paths) > 0 {
 			add(kustomize.New(kustomize.Options{Paths: k.Paths, BuildArgs: k.BuildArgs, Dir: dir(project, c), Templates: o.Templates}))
 		}
+		if h := c.Manifests.Helm; h != nil && len(h.Releases) > 0 {
+			add(helm.New(o.helm(project, c, h.Releases, h.Flags, "manifests", "helm")))
+		}
 	}
 	return sources, faults.Err()
+}
+
+// helm is what the releases of one block need.
+func (o Options) helm(project *config.Project, c *config.Config, releases []*config.HelmRelease, flags config.HelmFlags, block ...any) helm.Options {
+	var artifacts []string
+	for _, a := range project.Artifacts() {
+		artifacts = append(artifacts, a.Image)
+	}
+	return helm.Options{
+		Config: c, Block: block, Releases: releases, Flags: flags, Dir: dir(project, c), Home: o.Home, Templates: o.Templates,
+		Artifacts: artifacts, Namespace: o.Namespace, Default: o.Default, Insecure: o.Insecure,
+	}
 }
 
 func dir(project *config.Project, c *config.Config) string {
@@ -51,7 +71,6 @@ func refused(c *config.Config) diag.List {
 		there     bool
 		key, hint string
 	}{
-		{m.Helm != nil && len(m.Helm.Releases) > 0, "helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
 		{len(m.Kpt) > 0, "kpt", `run "kpt fn render" into a file, and list the file under manifests.rawYaml`},
 		{len(m.RemoteManifests) > 0, "remoteManifests", `run "kubectl get -o yaml" into a file, and list the file under manifests.rawYaml`},
 		{len(m.Transform) > 0, "transform", "make the change in the manifests"},

@@ -20,8 +20,9 @@ func TestSourcesRefusesWhatItCannotRender(t *testing.T) {
 		{"manifests", config.Manifests{RawYaml: []string{"k8s/*.yaml"}}, 1, nil},
 		{"kustomizations", config.Manifests{Kustomize: &config.Kustomize{Paths: []string{"."}}}, 1, nil},
 		{"no kustomization is named", config.Manifests{Kustomize: &config.Kustomize{}}, 0, nil},
-		{"others", config.Manifests{Helm: &config.HelmRender{Releases: []*config.HelmRelease{{}}}, Kpt: []string{"x"}},
-			0, []string{"skaffold.yaml: manifests.helm is not supported yet", "skaffold.yaml: manifests.kpt is not supported yet"}},
+		{"charts", config.Manifests{Helm: &config.HelmRender{Releases: []*config.HelmRelease{{Name: "web", ChartPath: "chart"}}}}, 1, nil},
+		{"others", config.Manifests{Kpt: []string{"x"}},
+			0, []string{"skaffold.yaml: manifests.kpt is not supported yet"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &config.Config{File: "skaffold.yaml", Dir: t.TempDir()}
