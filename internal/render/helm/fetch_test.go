@@ -122,4 +122,3 @@ func TestChartsAreFetchedFromRepositoriesAndRegistries(t *testing.T) {
 		t.Errorf("the chart's folder has %d entries: something was written into it", len(entries))
 	}
 }
-
