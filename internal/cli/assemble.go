@@ -284,6 +284,7 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if l.Check, o, err = s.statusOptions(project); err != nil {
 		return nil, err
 	}
+	l.Iterative = s.iterativeStatus
 	if s.local != nil {
 		return l, s.runHere(project, l)
 	}
@@ -291,6 +292,9 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 		return nil, err
 	}
 	if s.cluster != nil {
+		if s.plan {
+			l.Before = s.confirm
+		}
 		l.Place = pipeline.Cluster{Deployer: s.deployerOnce(project), Kube: s.cluster, Status: o, Sink: s.bus}
 	}
 	return l, s.checkBuilds(l)

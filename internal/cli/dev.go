@@ -38,9 +38,10 @@ func runDev(ctx context.Context, s *session) error {
 		Auto: dev.Auto{Build: s.autoBuild, Sync: s.autoSync, Deploy: s.autoDeploy},
 	}
 	if o.Manual || o.Auto != (dev.Auto{Build: true, Sync: true, Deploy: true}) {
-		keys, stop := enter(s.In)
-		defer stop()
-		o.Enter = keys
+		if s.keys = enter(s.In); s.keys != nil {
+			defer s.keys.stop()
+			o.Enter = s.keys.lines
+		}
 	}
 	first := s.project
 	return dev.Run(ctx, o, dev.Session{

@@ -29,6 +29,8 @@ type session struct {
 	args      []string // of the command line
 	tailGiven bool     // --tail was said, one way or the other
 	bus       *event.Bus
+	keys      *keyboard // nil: nobody listens
+	confirmed bool      // the user has said yes to the plan
 	start     time.Time
 	rebased   bool   // relative paths of the project file start from its own folder
 	notice    string // what is to be told once it is known where the project runs

@@ -62,6 +62,9 @@ func (l *loader) visit(ctx context.Context, f *file, r request) {
 		if v.config == nil {
 			continue
 		}
+		if r.by != nil {
+			r.by.Needs = append(r.by.Needs, v.config)
+		}
 		for i := range v.config.Requires {
 			l.require(ctx, v, i, needed)
 		}

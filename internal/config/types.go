@@ -18,6 +18,8 @@ type Config struct {
 	Index  int    `yaml:"-"` // Position of the document in its file, from 0.
 	Remote bool   `yaml:"-"` // The file comes from a repository that was fetched.
 
+	Needs []*Config `yaml:"-" json:"-"` // What it requires; each of them comes before it among the project's configs.
+
 	doc     *document // the tree that the values were read from
 	implied implied   // what was filled in only because this config stands alone
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 	"golang.org/x/sync/errgroup"
@@ -112,6 +111,12 @@ func (t *target) created() string {
 // has them: those that changed in this pass, and in the first pass of a session all. Objects that were sent before an
 // error are returned with it.
 func (d *Deployer) Apply(ctx context.Context, objects []*kube.Object) ([]*kube.Object, error) {
+	return d.ApplyRanks(ctx, objects, nil)
+}
+
+// ApplyRanks is Apply for objects of several ranks: between is called with what was applied of a rank before the next one is sent,
+// and its error keeps the rest from being sent.
+func (d *Deployer) ApplyRanks(ctx context.Context, objects []*kube.Object, between func(context.Context, []*kube.Object) error) ([]*kube.Object, error) {
 	var targets []*target
 	var later []*kube.Object
 	// Kinds that a definition among the objects will add are mapped later, when it is served.
@@ -134,7 +139,7 @@ func (d *Deployer) Apply(ctx context.Context, objects []*kube.Object) ([]*kube.O
 	g.Go(func() error { return d.writeParent(beside) })
 	var results []*kube.Object
 	g.Go(func() (err error) {
-		results, err = d.waves(beside, targets, later)
+		results, err = d.waves(beside, targets, later, between)
 		return err
 	})
 	err = g.Wait()
@@ -190,56 +195,6 @@ func (d *Deployer) changed(targets []*target) []*target {
 		}
 	}
 	return all
-}
-
-// waves applies the targets in their order, each wave side by side. What a wave needs is there when it starts.
-func (d *Deployer) waves(ctx context.Context, targets []*target, later []*kube.Object) ([]*kube.Object, error) {
-	var results []*kube.Object
-	for wave := waveFirst; wave <= waveLast; wave++ {
-		if wave == waveFirst+1 && len(later) > 0 {
-			more, err := d.placeLater(ctx, later, targets)
-			if err != nil {
-				return results, err
-			}
-			targets = append(targets, more...)
-		}
-		done, err := d.wave(ctx, targets, wave)
-		results = append(results, done...)
-		if err != nil {
-			return results, err
-		}
-	}
-	return results, nil
-}
-
-func (d *Deployer) wave(ctx context.Context, targets []*target, wave int) ([]*kube.Object, error) {
-	var g errgroup.Group
-	g.SetLimit(d.options.Limit)
-	results := make([]*kube.Object, len(targets))
-	faults := make([]error, len(targets))
-	for i, t := range targets {
-		if t.wave == wave {
-			g.Go(func() error {
-				results[i], faults[i] = d.one(ctx, t)
-				return nil
-			})
-		}
-	}
-	_ = g.Wait() // faults has the errors, of all objects that failed
-	var done []*kube.Object
-	var list diag.List
-	for i := range targets {
-		if results[i] != nil {
-			done = append(done, results[i])
-		}
-		if faults[i] != nil {
-			list = append(list, diag.All(faults[i])...)
-		}
-	}
-	if ctx.Err() != nil {
-		return done, ctx.Err()
-	}
-	return done, list.Err()
 }
 
 // digestOf is the same for the same content in the same set.

@@ -176,6 +176,9 @@ func label(o *kube.Object, key, value string) {
 	if value == "" {
 		delete(labels, key)
 	}
+	if len(labels) == 0 {
+		labels = nil
+	}
 	o.SetLabels(labels)
 }
 

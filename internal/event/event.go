@@ -82,6 +82,14 @@ type Applied struct {
 	Action    string `json:"action"` // "created", "configured", "unchanged", "deleted", "kept"
 }
 
+// Planned is what a deploy would do to one object.
+type Planned struct {
+	Object    string `json:"object"` // kind/name
+	Namespace string `json:"namespace,omitempty"`
+	Action    string `json:"action"` // "create", "change", "replace", "delete"
+	Diff      string `json:"diff,omitempty"`
+}
+
 // Waiting says what a stage has been waiting for, when it takes long.
 type Waiting struct {
 	Object string        `json:"object"`
@@ -191,6 +199,7 @@ func (BuildStarted) Kind() string { return "buildStarted" }
 func (BuildOutput) Kind() string  { return "buildOutput" }
 func (BuildEnded) Kind() string   { return "buildEnded" }
 func (Applied) Kind() string      { return "applied" }
+func (Planned) Kind() string      { return "planned" }
 func (Waiting) Kind() string      { return "waiting" }
 func (Ready) Kind() string        { return "ready" }
 func (TaskStarted) Kind() string  { return "taskStarted" }

@@ -13,6 +13,8 @@ type Object struct {
 	File string // "" for an object that the server returned
 	Line int    // of its document, counted from 1
 
+	Rank int // objects of a lower rank must run before this one is deployed
+
 	Unchanged bool // of one that the server returned: it was just so before
 }
 
@@ -32,7 +34,7 @@ func (o *Object) Pos() diag.Pos { return diag.Pos{File: o.File, Line: o.Line} }
 
 // Clone is a copy that shares nothing with o.
 func (o *Object) Clone() *Object {
-	return &Object{Unstructured: *o.DeepCopy(), File: o.File, Line: o.Line}
+	return &Object{Unstructured: *o.DeepCopy(), File: o.File, Line: o.Line, Rank: o.Rank}
 }
 
 // CloneAll is a copy of each object.

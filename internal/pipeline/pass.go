@@ -62,11 +62,12 @@ func (p *Pass) Run(ctx context.Context) (Result, error) {
 	if p.request.Rendered != nil {
 		p.request.Rendered(manifests.Objects, p.line.Selection(manifests.Objects))
 	}
-	if err := p.line.Deploy(ctx, manifests.Objects); err != nil {
+	waiting := p.waits(ctx)
+	if err := p.line.deploy(ctx, waiting, manifests.Objects); err != nil {
 		return result, err
 	}
 	result.Deployed = true
-	return result, p.wait(ctx)
+	return result, p.wait(ctx, waiting)
 }
 
 func (p *Pass) build(ctx context.Context) ([]Built, error) {
@@ -81,16 +82,22 @@ func (p *Pass) build(ctx context.Context) ([]Built, error) {
 	return results, err
 }
 
-// wait waits for readiness until newer work is owed, which is no failure.
-func (p *Pass) wait(ctx context.Context) error {
+// waits is the context of all that only waits: it ends when newer work is owed.
+func (p *Pass) waits(ctx context.Context) context.Context {
 	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.unwait = cancel
-	skip := p.noWait
-	p.mu.Unlock()
-	if skip {
-		return nil
+	if p.noWait {
+		cancel()
+	}
+	return waiting
+}
+
+// wait waits for readiness until newer work is owed, which is no failure.
+func (p *Pass) wait(ctx, waiting context.Context) error {
+	if waiting.Err() != nil {
+		return ctx.Err()
 	}
 	err := p.line.Wait(waiting)
 	if waiting.Err() != nil && ctx.Err() == nil {

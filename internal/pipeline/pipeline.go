@@ -74,7 +74,10 @@ type Line struct {
 	Place     Place
 	Check     bool // wait until everything runs
 	Around    Around
-	Sink      event.Sink
+	Iterative bool // also between ranks: the objects of one run before the next is sent
+	// Before is called with the objects before any is sent; its error keeps them from being sent. May be nil.
+	Before func(ctx context.Context, objects []*kube.Object) error
+	Sink   event.Sink
 
 	built   map[string]Built         // by artifact: what was made or found so far
 	warned  map[string]bool          // remarks that were made
@@ -237,11 +240,34 @@ func (l *Line) Selection(objects []*kube.Object) *kube.Selection {
 
 // Deploy makes the cluster hold the objects. Wait then waits for those that changed.
 func (l *Line) Deploy(ctx context.Context, objects []*kube.Object) error {
+	return l.deploy(ctx, ctx, objects)
+}
+
+// ranked is a Place that can be told to wait between ranks.
+type ranked interface {
+	ApplyRanks(ctx context.Context, objects []*kube.Object, between func(context.Context, []*kube.Object) error) ([]*kube.Object, error)
+}
+
+// deploy is Deploy; the end of waiting ends it where it waits between ranks.
+func (l *Line) deploy(ctx, waiting context.Context, objects []*kube.Object) error {
+	if l.Before != nil {
+		if err := l.Before(ctx, objects); err != nil {
+			return err
+		}
+	}
 	return l.stage(event.Deploy, "", func() error {
 		if err := hook(ctx, l.Around.BeforeDeploy); err != nil {
 			return diag.WithCode(diag.CodeDeploy, err)
 		}
-		changed, err := l.Place.Apply(ctx, objects)
+		apply := l.Place.Apply
+		if place, ok := l.Place.(ranked); ok && l.Check && l.Iterative {
+			apply = func(ctx context.Context, objects []*kube.Object) ([]*kube.Object, error) {
+				return place.ApplyRanks(ctx, objects, func(_ context.Context, sent []*kube.Object) error {
+					return diag.WithCode(diag.CodeReady, l.Place.Wait(waiting, sent))
+				})
+			}
+		}
+		changed, err := apply(ctx, objects)
 		l.keepUnready(objects, changed)
 		if err == nil {
 			l.deployed = objects

@@ -58,6 +58,8 @@ func (p *printer) print(s event.Stamped) {
 		if !p.muted("deploy") {
 			p.line(s.Time, 0, " - %s %s", p.placed(e.Object, e.Namespace), e.Action)
 		}
+	case event.Planned:
+		p.planned(s.Time, e)
 	case event.Waiting:
 		if !p.muted("status-check") {
 			p.line(s.Time, yellow, " - %s: %s (%s)", e.Object, e.Reason, took(e.Since))
@@ -123,6 +125,21 @@ func (p *printer) stageEnded(at time.Time, e event.StageEnded) {
 		p.failure(at, e.Err)
 	case e.Err == nil && e.Stage == event.Status:
 		p.line(at, green, "Everything runs (%s)", took(e.Took))
+	}
+}
+
+// planned shows a change as every reader of patches knows it.
+func (p *printer) planned(at time.Time, e event.Planned) {
+	p.line(at, blue, "%s %s", e.Action, p.placed(e.Object, e.Namespace))
+	for line := range strings.Lines(e.Diff) {
+		color := gray
+		switch line[0] {
+		case '+':
+			color = green
+		case '-':
+			color = red
+		}
+		p.line(at, color, "  %s", strings.TrimRight(line, "\n"))
 	}
 }
 

@@ -23,6 +23,7 @@ type Options struct {
 func Sources(project *config.Project, o Options) ([]render.Source, error) {
 	var sources []render.Source
 	var faults diag.List
+	ranks := ranksOf(project)
 	for _, c := range project.Configs {
 		faults = append(faults, refused(c)...)
 		add := func(s render.Source, err error) {
@@ -30,7 +31,7 @@ func Sources(project *config.Project, o Options) ([]render.Source, error) {
 				faults = append(faults, diag.All(err)...)
 				return
 			}
-			sources = append(sources, s)
+			sources = append(sources, atRank(s, ranks[c]))
 		}
 		if m := c.Manifests; len(m.RawYaml) > 0 {
 			add(raw.New(raw.Options{Patterns: m.RawYaml, Dir: dir(project, c), Templates: o.Templates}))
