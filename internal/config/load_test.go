@@ -120,7 +120,7 @@ func TestAliasesThatGrowWithoutEndAreRefused(t *testing.T) {
 	}
 	b.WriteString("manifests: {rawYaml: *a9}\n")
 	_, err := load(t, b.String())
-	if err == nil || !strings.Contains(err.Error(), "aliases of the file stand for more than") {
+	if err == nil || !strings.Contains(err.Error(), "values, aliases written out, or more than") {
 		t.Errorf("got %v", err)
 	}
 }

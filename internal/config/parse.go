@@ -149,7 +149,7 @@ func (x *expander) expand(n *yaml.Node, depth int) *yaml.Node {
 	}
 	if x.nodes > maxNodes || depth > maxDepth {
 		x.full = true
-		x.doc.refuse(n, fmt.Sprintf("the aliases of the file stand for more than %d values or %d levels", maxNodes, maxDepth), "write the repeated parts out, or split the file into modules")
+		x.doc.refuse(n, fmt.Sprintf("the file holds more than %d values, aliases written out, or more than %d levels", maxNodes, maxDepth), "write the repeated parts out, or split the file into modules")
 		return n
 	}
 	if n.Kind == yaml.AliasNode {

@@ -257,13 +257,32 @@ func writeOne(b *strings.Builder, f fault) {
 	}
 	if f.e.Line != "" && f.e.Pos.Line > 0 {
 		number := fmt.Sprint(f.e.Pos.Line)
-		fmt.Fprintf(b, "  %s | %s\n", number, strings.ReplaceAll(f.e.Line, "\t", " "))
-		if f.e.Pos.Column > 0 {
-			indent := strings.Repeat(" ", 2+len(number)+3+f.e.Pos.Column-1)
-			fmt.Fprintf(b, "%s%s\n", indent, strings.Repeat("^", max(1, f.e.Width)))
+		line, column, width := f.e.excerpt()
+		fmt.Fprintf(b, "  %s | %s\n", number, strings.ReplaceAll(line, "\t", " "))
+		if column > 0 {
+			indent := strings.Repeat(" ", 2+len(number)+3+column-1)
+			fmt.Fprintf(b, "%s%s\n", indent, strings.Repeat("^", width))
 		}
 	}
 	if f.e.Hint != "" {
 		fmt.Fprintf(b, "hint: %s\n", f.e.Hint)
 	}
+}
+
+// excerpt is the line with the column and the width to mark. Of a very long line it is the part around the place.
+func (e *Error) excerpt() (line string, column, width int) {
+	const before, most = 60, 200
+	runes := []rune(e.Line)
+	column, width = e.Pos.Column, max(1, e.Width)
+	if len(runes) <= most {
+		return e.Line, column, width
+	}
+	from := min(max(0, column-1-before), len(runes))
+	if from > 0 {
+		runes, column = append([]rune{'…'}, runes[from:]...), column-from+1
+	}
+	if len(runes) > most {
+		runes = append(runes[:most:most], '…')
+	}
+	return string(runes), column, min(width, max(1, most-column))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,5 +97,15 @@ func TestListSortsByPlace(t *testing.T) {
 	l.Sort()
 	if diff := cmp.Diff("a:1:2: \na:1:9: \na:2:1: \nb:1:1: ", l.Error()); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestOfALongLineOnlyThePlaceIsShown(t *testing.T) {
+	line := strings.Repeat("a", 1000) + "HERE" + strings.Repeat("b", 1000)
+	got := diag.Text(&diag.Error{Pos: diag.Pos{File: "f", Line: 1, Column: 1001}, What: "x", Line: line, Width: 4})
+	lines := strings.Split(got, "\n")
+	at := strings.Index(lines[2], "^^^^")
+	if shown := []rune(lines[1]); len(shown) > 250 || string(shown[at:at+4]) != "HERE" {
+		t.Errorf("got\n%s", got)
 	}
 }
