@@ -7,7 +7,6 @@ import (
 	builders "github.com/skiff-dev/skiff/internal/image/all"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
 	"github.com/skiff-dev/skiff/internal/image/custom"
-	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/image/golang"
 )
 
@@ -18,7 +17,7 @@ func (s *session) builders(ctx context.Context) image.Builders {
 		kubeContext, namespace = s.cluster.Context, s.cluster.Namespace
 	}
 	return builders.Builders(builders.Options{
-		Docker:   docker.Options{Engine: s.engine, Registry: s.remote, Dir: s.Dir, Environ: s.Environ(), Mode: s.command},
+		Docker:   s.dockerOptions(ctx),
 		Assemble: assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index},
 		Golang: golang.Options{
 			Registry: s.remote, Engine: s.engine, Templates: s.templates(ctx), Environ: s.Environ(), Mode: s.command,

@@ -23,25 +23,45 @@ func (e *Engine) newSession(ctx context.Context, o BuildOptions) (*session.Sessi
 	if err != nil {
 		return nil, "", fmt.Errorf("build session: %w", err)
 	}
+	folders, err := mounts(o)
+	if err != nil {
+		return nil, "", err
+	}
+	s.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource(folders)))
+	offers, err := offered(o, e.auth, e.getenv)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, a := range offers {
+		s.Allow(a)
+	}
+	return s, filepath.Base(o.Dockerfile), nil
+}
+
+// mounts are the folders that a build may read.
+func mounts(o BuildOptions) (map[string]fsutil.FS, error) {
 	context, err := asRoot(o.Context)
 	if err != nil {
-		return nil, "", fmt.Errorf("build context: %w", err)
+		return nil, fmt.Errorf("build context: %w", err)
 	}
 	dockerfile, err := asRoot(filepath.Dir(o.Dockerfile))
 	if err != nil {
-		return nil, "", fmt.Errorf("build file %s: %w", o.Dockerfile, err)
+		return nil, fmt.Errorf("build file %s: %w", o.Dockerfile, err)
 	}
-	s.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": context, "dockerfile": dockerfile}))
-	s.Allow(&sessionAuth{creds: e.auth})
-	s.Allow(secretsprovider.FromMap(o.Secrets))
+	return map[string]fsutil.FS{"context": context, "dockerfile": dockerfile}, nil
+}
+
+// offered is what a build may ask for besides its files: credentials, secrets, keys.
+func offered(o BuildOptions, creds *Auth, getenv func(string) string) ([]session.Attachable, error) {
+	list := []session.Attachable{&sessionAuth{creds: creds}, secretsprovider.FromMap(o.Secrets)}
 	if len(o.SSH) > 0 {
-		agent, err := sshprovider.NewSSHAgentProvider(e.agents(o.SSH))
+		agent, err := sshprovider.NewSSHAgentProvider(agents(o.SSH, getenv))
 		if err != nil {
-			return nil, "", fmt.Errorf("ssh for the build: %w", err)
+			return nil, fmt.Errorf("ssh for the build: %w", err)
 		}
-		s.Allow(agent)
+		list = append(list, agent)
 	}
-	return s, filepath.Base(o.Dockerfile), nil
+	return list, nil
 }
 
 // dialSession opens the connection on which the engine asks back.
@@ -69,11 +89,11 @@ func asRoot(dir string) (fsutil.FS, error) {
 	}})
 }
 
-func (e *Engine) agents(list []SSH) []sshprovider.AgentConfig {
+func agents(list []SSH, getenv func(string) string) []sshprovider.AgentConfig {
 	var agents []sshprovider.AgentConfig
 	for _, s := range list {
 		if len(s.Paths) == 0 {
-			s.Paths = []string{e.getenv("SSH_AUTH_SOCK")}
+			s.Paths = []string{getenv("SSH_AUTH_SOCK")}
 		}
 		agents = append(agents, sshprovider.AgentConfig{ID: s.ID, Paths: s.Paths})
 	}

@@ -52,3 +52,9 @@ func (r *Registry) Index(ctx context.Context, ref string, parts []Part) (string,
 	}
 	return digest.String(), nil
 }
+
+// Insecure says whether the registry of a reference is spoken to without TLS because the user says so.
+func (r *Registry) Insecure(ref string) bool {
+	parsed, err := name.ParseReference(ref)
+	return err == nil && r.insecure[parsed.Context().RegistryStr()]
+}

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
@@ -24,16 +27,20 @@ type Engine interface {
 	Tag(ctx context.Context, source, target string) error
 	Inspect(ctx context.Context, ref string) (engine.Image, error)
 	Running(ctx context.Context, container string) (bool, error)
+	Load(ctx context.Context, tar io.Reader) error
 }
 
 // Registry is what the builder needs of the registries.
 type Registry interface {
 	Index(ctx context.Context, ref string, parts []image.Part) (digest string, err error)
+	Config(ctx context.Context, ref string) (*v1.Config, error)
+	Insecure(ref string) bool
 }
 
 // Options is what the builder works with.
 type Options struct {
 	Engine    Engine
+	BuildKit  BuildKit         // builds instead of the engine, where it can; nil: there is none
 	Registry  Registry         // nil: images are made for one platform
 	Guard     *proc.Guard      // for the docker command, where a project asks for it
 	Templates config.Templates // what fills in templates; without an environment of its own it gets Environ
@@ -60,6 +67,16 @@ func (b *Builder) Name() string { return "docker" }
 
 // Build makes the image in the engine and, where wanted, pushes it.
 func (b *Builder) Build(ctx context.Context, r image.Request, out func(line string)) (image.Result, error) {
+	if b.o.BuildKit != nil && !wantsCLI(r.Artifact) {
+		o, err := b.options(ctx, r)
+		if err != nil {
+			return image.Result{}, wrap(r, err)
+		}
+		if o.Builder != engine.Classic {
+			res, err := b.buildRemote(ctx, r, o, out)
+			return res, wrap(r, err)
+		}
+	}
 	if len(r.Platforms()) > 1 {
 		res, err := b.buildEach(ctx, r, out)
 		return res, wrap(r, err)
@@ -117,10 +134,7 @@ func (b *Builder) workDir(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if im.Config.WorkingDir == "" {
-		return "/", nil
-	}
-	return im.Config.WorkingDir, nil
+	return orRoot(im.Config.WorkingDir), nil
 }
 
 // options are the engine's options for a request.
@@ -151,7 +165,7 @@ func (b *Builder) options(ctx context.Context, r image.Request) (engine.BuildOpt
 	if err := b.network(ctx, r.Ref, &o); err != nil {
 		return o, err
 	}
-	return o, caches(&o, r.Artifact.Image, r.Ref)
+	return o, caches(&o, r.Artifact.Image, r.Ref, b.o.BuildKit != nil)
 }
 
 // kind is the builder that the project file asks for.

@@ -52,7 +52,13 @@ func (f *fakeEngine) Tag(_ context.Context, source, target string) error {
 }
 
 func (f *fakeEngine) Inspect(context.Context, string) (engine.Image, error) {
-	return engine.Image{Config: engine.Config{WorkingDir: "/w"}}, nil
+	return engine.Image{ID: "sha256:e1", Config: engine.Config{WorkingDir: "/w"}}, nil
+}
+
+func (f *fakeEngine) Load(_ context.Context, tar io.Reader) error {
+	data, err := io.ReadAll(tar)
+	f.did = append(f.did, "load "+string(data))
+	return err
 }
 
 func (f *fakeEngine) Running(_ context.Context, name string) (bool, error) {

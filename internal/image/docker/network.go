@@ -44,11 +44,11 @@ func (b *Builder) network(ctx context.Context, known string, o *engine.BuildOpti
 }
 
 // caches settles from which images layers may be taken. The artifact's own name means the image under the tag that is made now; to
-// be of use there later, the image then carries its cache with it.
-func caches(o *engine.BuildOptions, image, ref string) error {
+// be of use there later, the image then carries its cache with it. Only a BuildKit that stands by itself takes any kind of cache.
+func caches(o *engine.BuildOptions, image, ref string, any bool) error {
 	var list []string
 	for _, from := range o.CacheFrom {
-		if strings.Contains(from, "type=") {
+		if strings.Contains(from, "type=") && !any {
 			fields := map[string]string{}
 			for _, f := range strings.Split(from, ",") {
 				key, value, _ := strings.Cut(strings.TrimSpace(f), "=")
