@@ -67,6 +67,7 @@ func (b *Builder) Name() string { return "docker" }
 
 // Build makes the image in the engine and, where wanted, pushes it.
 func (b *Builder) Build(ctx context.Context, r image.Request, out func(line string)) (image.Result, error) {
+	out = b.hiding(r, out)
 	if b.o.BuildKit != nil && !wantsCLI(r.Artifact) {
 		o, err := b.options(ctx, r)
 		if err != nil {
