@@ -125,7 +125,7 @@ func (b *Builder) full(ctx context.Context, r image.Request, in *inputs, why err
 		return res, err
 	}
 	if why != nil && !errors.Is(why, errNothing) {
-		res.How = "in full: " + firstLine(why)
+		res.How = "in full: " + reason(why)
 	}
 	if rec != nil {
 		rec.Digest, rec.ID, rec.WorkDir, rec.Repository = res.Digest, res.ID, res.WorkDir, repository(r.Ref)
@@ -205,15 +205,15 @@ func (rec *record) when() time.Time {
 }
 
 // base is the configuration of an image that a stage starts from: as the engine has it, or its registry.
-func (b *Builder) base(ctx context.Context, ref string, platform *ocispecs.Platform) (config, error) {
+func (b *Builder) base(ctx context.Context, ref string, platform *ocispecs.Platform) (baseConfig, error) {
 	if im, err := b.inspect(ctx, ref); err == nil && len(im.OCI) > 0 {
-		return config{Digest: im.ID, JSON: im.OCI}, nil
+		return baseConfig{Digest: im.ID, JSON: im.OCI}, nil
 	}
 	f, err := b.foundation(ctx, ref, platform)
 	if err != nil {
-		return config{}, err
+		return baseConfig{}, err
 	}
-	return config{Digest: f.manifest.Digest, JSON: f.manifest.Config}, nil
+	return baseConfig{Digest: f.manifest.Digest, JSON: f.manifest.Config}, nil
 }
 
 // inspect asks the engine for an image; one that does not answer is not asked again.

@@ -19,17 +19,17 @@ import (
 func (b *Builder) fresh(ctx context.Context, in *inputs, r image.Request) (*draft, error) {
 	rec := &record{
 		Version: recordVersion, Dockerfile: in.textSum, Ignore: in.ignores, Args: in.Args, Target: in.Target, Platform: r.Platform,
-		Bases: map[string]config{}, Repository: repository(r.Ref),
+		Bases: map[string]baseConfig{}, Repository: repository(r.Ref),
 	}
 	found := map[string]*foundation{}
-	rcp, err := in.recipe(ctx, func(ctx context.Context, ref string, p *ocispecs.Platform) (config, error) {
+	rcp, err := in.recipe(ctx, func(ctx context.Context, ref string, p *ocispecs.Platform) (baseConfig, error) {
 		f, err := b.foundation(ctx, ref, p)
 		if err != nil {
-			return config{}, err
+			return baseConfig{}, err
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		c := config{Digest: f.manifest.Digest, JSON: f.manifest.Config}
+		c := baseConfig{Digest: f.manifest.Digest, JSON: f.manifest.Config}
 		rec.Bases[ref], found[ref] = c, f
 		return c, nil
 	})
@@ -112,7 +112,7 @@ func (b *Builder) findFoundation(ctx context.Context, ref string, p v1.Platform)
 		}
 		return &foundation{m, s}, nil
 	}
-	return nil, &uncertain{fmt.Sprintf("%s cannot be read from its registry: %s", ref, firstLine(last))}
+	return nil, &uncertain{fmt.Sprintf("%s cannot be read from its registry: %s", ref, reason(last))}
 }
 
 // bottom is the layers of the image that a step is.

@@ -68,7 +68,10 @@ func (b *Builder) look(ctx context.Context, rec *record, r *recipe, m *image.Man
 		}
 		done, err := b.prove(ctx, steps[i], s, p.layer-1, old)
 		if err != nil {
-			return nil, fmt.Errorf("layer %d is not what %q makes: %w", p.layer, conf.History[p.history].CreatedBy, err)
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			return nil, &uncertain{fmt.Sprintf("layer %d is not what %q makes: %s", p.layer, conf.History[p.history].CreatedBy, reason(err))}
 		}
 		done.Layer, done.History = p.layer-1, p.history
 		s.Steps = append(s.Steps, done)

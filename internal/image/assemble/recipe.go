@@ -20,14 +20,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Config is an image that a Dockerfile starts from, as far as that decides about what is made of it.
-type config struct {
+// baseConfig is an image that a Dockerfile starts from, as far as that decides about what is made of it.
+type baseConfig struct {
 	Digest string          `json:"digest"` // of the manifest, or of the engine's image
 	JSON   json.RawMessage `json:"json"`
 }
 
 // bases finds the images that stages start from.
-type bases func(ctx context.Context, ref string, platform *ocispecs.Platform) (config, error)
+type bases func(ctx context.Context, ref string, platform *ocispecs.Platform) (baseConfig, error)
 
 // ResolveImageConfig is what BuildKit's frontend asks.
 func (b bases) ResolveImageConfig(ctx context.Context, ref string, o sourceresolver.Opt) (string, digest.Digest, []byte, error) {
@@ -285,8 +285,13 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// firstLine keeps a reason to one line.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
+// reason is an error as one line for the user: the words of an uncertain one, whatever libraries put around it.
+func reason(err error) string {
+	text := err.Error()
+	var u *uncertain
+	if errors.As(err, &u) {
+		text = u.why
+	}
+	line, _, _ := strings.Cut(text, "\n")
 	return line
 }

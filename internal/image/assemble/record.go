@@ -20,18 +20,18 @@ import (
 // record is what is remembered of an image, so that the next one can be made from it: what it was built of, and, once that was looked
 // at, which layer each step made. It is kept on disk, one for each artifact and place that its images go to.
 type record struct {
-	Version    int               `json:"version"`
-	Dockerfile string            `json:"dockerfile"` // digest
-	Ignore     string            `json:"ignore"`     // digest
-	Args       map[string]string `json:"args"`
-	Target     string            `json:"target"`
-	Platform   string            `json:"platform"`
-	Bases      map[string]config `json:"bases"` // by reference
-	Context    []*node           `json:"context"`
-	Digest     string            `json:"digest"` // of the image's manifest; empty: it is in the engine only
-	ID         string            `json:"id"`
-	Repository string            `json:"repository"`
-	WorkDir    string            `json:"workDir"`
+	Version    int                   `json:"version"`
+	Dockerfile string                `json:"dockerfile"` // digest
+	Ignore     string                `json:"ignore"`     // digest
+	Args       map[string]string     `json:"args"`
+	Target     string                `json:"target"`
+	Platform   string                `json:"platform"`
+	Bases      map[string]baseConfig `json:"bases"` // by reference
+	Context    []*node               `json:"context"`
+	Digest     string                `json:"digest"` // of the image's manifest; empty: it is in the engine only
+	ID         string                `json:"id"`
+	Repository string                `json:"repository"`
+	WorkDir    string                `json:"workDir"`
 
 	Image *seen `json:"image,omitempty"` // nil: not looked at yet
 }
@@ -143,9 +143,9 @@ func (in *inputs) files(ctx context.Context, r *recipe, index image.Digester) (*
 func (b *Builder) remember(ctx context.Context, in *inputs, platform string) (*record, error) {
 	rec := &record{
 		Version: recordVersion, Dockerfile: in.textSum, Ignore: in.ignores, Args: in.Args, Target: in.Target, Platform: platform,
-		Bases: map[string]config{},
+		Bases: map[string]baseConfig{},
 	}
-	r, err := in.recipe(ctx, func(ctx context.Context, ref string, p *ocispecs.Platform) (config, error) {
+	r, err := in.recipe(ctx, func(ctx context.Context, ref string, p *ocispecs.Platform) (baseConfig, error) {
 		c, err := b.base(ctx, ref, p)
 		if err == nil {
 			b.mu.Lock()
@@ -205,10 +205,10 @@ func (rec *record) differs(in *inputs, platform string) string {
 }
 
 // bases finds the images that the Dockerfile started from when the record was made.
-func (rec *record) bases(_ context.Context, ref string, _ *ocispecs.Platform) (config, error) {
+func (rec *record) bases(_ context.Context, ref string, _ *ocispecs.Platform) (baseConfig, error) {
 	c, ok := rec.Bases[ref]
 	if !ok {
-		return config{}, &uncertain{"the image below, " + ref + ", is not known"}
+		return baseConfig{}, &uncertain{"the image below, " + ref + ", is not known"}
 	}
 	return c, nil
 }
