@@ -25,6 +25,7 @@ type Image struct {
 	OS           string
 	Architecture string
 	Config       Config
+	Size         int64
 	OCI          []byte // its configuration as JSON, without a history
 }
 
@@ -48,7 +49,7 @@ func (e *Engine) Inspect(ctx context.Context, ref string) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("inspect %s: %w", ref, e.unreachable(ctx, err))
 	}
-	im := Image{ID: found.ID, Tags: found.RepoTags, Digests: found.RepoDigests, OS: found.Os, Architecture: found.Architecture}
+	im := Image{ID: found.ID, Tags: found.RepoTags, Digests: found.RepoDigests, OS: found.Os, Architecture: found.Architecture, Size: found.Size}
 	if c := found.Config; c != nil {
 		im.Config = Config{
 			WorkingDir: c.WorkingDir, User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Labels: c.Labels,

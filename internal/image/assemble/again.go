@@ -42,9 +42,12 @@ func (b *Builder) again(ctx context.Context, rec *record, in *inputs, platform s
 		return nil, err
 	}
 	if rec.Image == nil {
-		if err := b.lookAt(ctx, rec, r); err != nil {
-			return nil, err
-		}
+		err = b.lookAt(ctx, rec, r)
+	} else {
+		err = rec.Image.check()
+	}
+	if err != nil {
+		return nil, err
 	}
 	now, err := in.files(ctx, r, b.o.Index)
 	if err != nil {
@@ -59,13 +62,22 @@ func (b *Builder) again(ctx context.Context, rec *record, in *inputs, platform s
 // lookAt reads the image that a record is about.
 func (b *Builder) lookAt(ctx context.Context, rec *record, r *recipe) error {
 	if rec.Digest == "" {
-		return &uncertain{"the image before is in the engine only"}
+		s, err := b.saved(ctx, rec.ID)
+		if err != nil {
+			return err
+		}
+		rec.Image, err = b.look(ctx, rec, r, s)
+		return err
 	}
 	m, err := b.o.Registry.Fetch(ctx, rec.Repository+"@"+rec.Digest, ggcrPlatform(rec.Platform))
 	if err != nil {
 		return err
 	}
-	rec.Image, err = b.look(ctx, rec, r, m)
+	s, err := parse(m)
+	if err != nil {
+		return err
+	}
+	rec.Image, err = b.look(ctx, rec, r, s)
 	return err
 }
 
@@ -80,21 +92,8 @@ func onlyTrailing(rec *record, r *recipe, now *forest) error {
 	if len(moved) == 0 {
 		return nil
 	}
-	trailing := len(rec.Image.Steps)
-	seen := map[*step]bool{}
-	for _, s := range steps[len(steps)-trailing:] {
-		seen[s] = true
-		file, _ := layerStep(s)
-		seen[file] = true
-	}
 	for _, f := range []*forest{old, now} {
-		whole := false
-		below := map[string]bool{}
-		for _, s := range steps[:len(steps)-trailing] {
-			for p := range used(s, f, &whole, seen) {
-				below[p] = true
-			}
-		}
+		below, whole := rest(steps, rec.Image.Steps, f)
 		for _, p := range moved {
 			if whole {
 				return &uncertain{fmt.Sprintf("%s changed, and a RUN step reads the context", p)}
@@ -105,6 +104,32 @@ func onlyTrailing(rec *record, r *recipe, now *forest) error {
 		}
 	}
 	return nil
+}
+
+// rest are the files of the context that reach the image in another way than by the last steps; whole says that all may.
+func rest(steps []*step, last []made, f *forest) (below map[string]bool, whole bool) {
+	seen, below := map[*step]bool{}, map[string]bool{}
+	tail := steps[len(steps)-len(last):]
+	for i, s := range tail {
+		file, _ := layerStep(s)
+		seen[s], seen[file] = true, !last[i].Kept
+	}
+	for i, s := range steps {
+		at := i - (len(steps) - len(last))
+		if at >= 0 && !last[at].Kept {
+			continue
+		}
+		file, _ := layerStep(s)
+		for _, one := range []*step{s, file} {
+			if at >= 0 {
+				delete(seen, one)
+			}
+			for p := range used(one, f, &whole, seen) {
+				below[p] = true
+			}
+		}
+	}
+	return below, whole
 }
 
 // redo does the trailing steps again and keeps the layers of those that come out as before.
@@ -118,13 +143,20 @@ func (b *Builder) redo(ctx context.Context, rec *record, r *recipe, now *forest)
 	next.Layers = append(next.Layers, im.Layers...)
 	d := &draft{seen: next}
 	m := &maker{context: now, when: newest(now.sorted())}
+	var moved []move
 	for i, was := range im.Steps {
 		s := steps[len(steps)-len(im.Steps)+i]
-		done, err := b.redoStep(ctx, m, s, rec, was, next, d)
+		done := was
+		if was.Kept {
+			err = b.stays(ctx, next.Layers[was.Layer], moved)
+		} else {
+			done, err = b.redoStep(ctx, m, s, was, next, d, moved)
+		}
 		if err != nil {
 			d.close()
 			return nil, err
 		}
+		moved = append(moved, moves(was.Nodes, done.Nodes)...)
 		next.Steps = append(next.Steps, done)
 	}
 	d.layers = next.Layers
@@ -134,11 +166,14 @@ func (b *Builder) redo(ctx context.Context, rec *record, r *recipe, now *forest)
 	return d, nil
 }
 
-func (b *Builder) redoStep(ctx context.Context, m *maker, s *step, rec *record, was made, next *seen, d *draft) (made, error) {
+func (b *Builder) redoStep(ctx context.Context, m *maker, s *step, was made, next *seen, d *draft, moved []move) (made, error) {
 	file, linked := layerStep(s)
 	have := (&listing{Nodes: was.Nodes}).index(nil)
 	markMade(file, have)
 	next.Layers[was.Layer] = withFiles(next.Layers[was.Layer], have)
+	if err := undisturbed(have.forest, moved, false); err != nil && !linked {
+		return made{}, err
+	}
 	if !file.takesContext() {
 		return was, nil
 	}
@@ -167,6 +202,45 @@ func (b *Builder) redoStep(ctx context.Context, m *maker, s *step, rec *record, 
 	d.fresh = append(d.fresh, p)
 	was.Nodes, was.Outcome = nodes, digestOf(nodes)
 	return was, nil
+}
+
+// move is a path that came, went or became something else in a layer, or a folder that belongs to another or has another mode now.
+type move struct {
+	path string
+	link bool // it leads, or led, elsewhere
+}
+
+func moves(before, after []*node) []move {
+	old, now := forestOf(before), forestOf(after)
+	var list []move
+	for _, p := range changed(old, now) {
+		a, b := old.nodes[p], now.nodes[p]
+		if a == nil || b == nil || a.Mode.Type() != b.Mode.Type() || a.isLink() || a.isDir() {
+			list = append(list, move{p, a.isLink() || b.isLink()})
+		}
+	}
+	return list
+}
+
+// undisturbed makes sure that a step does over layers that changed their shape what it did over those of before.
+func undisturbed(layer *forest, moved []move, all bool) error {
+	for _, m := range moved {
+		if n := layer.nodes[m.path]; m.link || n.isDir() || n != nil && all {
+			return &uncertain{"a step after the changed one also writes /" + m.path}
+		}
+	}
+	return nil
+}
+
+// stays makes sure that the layer of a copy from another stage would come out as before.
+func (b *Builder) stays(ctx context.Context, l *layer, moved []move) error {
+	if len(moved) == 0 {
+		return nil
+	}
+	if err := b.shelf.get(ctx, l, maxUnasked); err != nil {
+		return err
+	}
+	return undisturbed(l.files.forest, moved, true)
 }
 
 func withFiles(l *layer, files *listing) *layer {
@@ -199,6 +273,9 @@ func (d *draft) write(when time.Time) (manifest []byte, err error) {
 		return d.editConfig(c, diffs, when)
 	}); err != nil {
 		return nil, err
+	}
+	if len(d.seen.Manifest) == 0 {
+		return nil, nil // it is in the engine, which has none
 	}
 	return edit(d.seen.Manifest, func(m map[string]json.RawMessage) error {
 		var list []map[string]json.RawMessage

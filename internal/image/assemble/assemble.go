@@ -30,6 +30,8 @@ type Docker interface {
 // Engine is what is needed of the Docker engine, where there is one.
 type Engine interface {
 	Inspect(ctx context.Context, ref string) (engine.Image, error)
+	Save(ctx context.Context, ref string) (io.ReadCloser, error)
+	Load(ctx context.Context, tar io.Reader) error
 }
 
 // Options is what the builder works with.
@@ -110,6 +112,12 @@ func (b *Builder) assemble(ctx context.Context, r image.Request, in *inputs) (im
 		return image.Result{}, err
 	}
 	defer d.close()
+	if !r.Push {
+		if !b.engineAnswers() {
+			return image.Result{}, errNoEngine
+		}
+		return b.load(ctx, r, name, d)
+	}
 	return b.publish(ctx, r, name, d)
 }
 

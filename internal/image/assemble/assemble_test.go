@@ -152,7 +152,7 @@ func (s *shop) files(res image.Result) map[string]string {
 	if err != nil {
 		s.Fatal(err)
 	}
-	im, _, err := parse(m)
+	im, err := parse(m)
 	if err != nil {
 		s.Fatal(err)
 	}

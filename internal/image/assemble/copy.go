@@ -155,22 +155,27 @@ func (m *missing) Error() string { return fmt.Sprintf("%q is not there to copy",
 // one copies one source.
 func (c *copier) one(ctx context.Context, src string) error {
 	dest := cleanPath(c.action.Dest)
+	from, err := follow(c.src, src, c.action.FollowSymlink)
+	if err != nil {
+		return err
+	}
 	ensure := dest
-	if dir, name := path.Split(dest); name != "" && name != "." {
+	dir, name := path.Split(dest)
+	if name != "" && name != "." {
 		ensure = dir
 	}
 	at, err := follow(c.dst, ensure, true)
 	if err != nil {
 		return err
 	}
+	have := len(c.dst.upper.nodes)
 	if err := c.mkdirAll(at); err != nil {
 		return err
 	}
-	if at, err = follow(c.dst, dest, true); err != nil {
-		return err
+	if name == "." && len(c.dst.upper.nodes) > have && !c.src.nodes[from].isDir() {
+		return &uncertain{"what " + c.action.Dest + " means for a file depends on the version of BuildKit"}
 	}
-	from, err := follow(c.src, src, c.action.FollowSymlink)
-	if err != nil {
+	if at, err = follow(c.dst, dest, true); err != nil {
 		return err
 	}
 	if at, err = c.prepare(from, src, at); err != nil {
@@ -298,7 +303,7 @@ func (c *copier) info(n, made *node) error {
 	case c.set != nil:
 		made.Mode = c.set.Apply(n.Mode)
 	case c.action.ModeStr == "" && c.action.Mode != -1:
-		if n.Mode&special != 0 {
+		if n.Mode&special != 0 || c.action.Mode&0o7000 != 0 {
 			return &uncertain{"--chmod of " + n.Path + ", whose mode has more than permissions, depends on the version of BuildKit"}
 		}
 		made.Mode = n.Mode.Type() | fs.FileMode(c.action.Mode)&0o777

@@ -54,6 +54,7 @@ func (b *Builder) fresh(ctx context.Context, in *inputs, r image.Request) (*draf
 type foundation struct {
 	manifest *image.Manifest
 	seen     *seen
+	inEngine bool
 }
 
 // foundation finds an image: the one that the engine has under the name, if it has it, as a build there would; else its registry's.
@@ -102,7 +103,7 @@ func (b *Builder) findFoundation(ctx context.Context, ref string, p v1.Platform)
 			last = err
 			continue
 		}
-		s, _, err := parse(m)
+		s, err := parse(m)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +111,7 @@ func (b *Builder) findFoundation(ctx context.Context, ref string, p v1.Platform)
 			last = &uncertain{"the engine has another " + ref + " than its registry"}
 			continue
 		}
-		return &foundation{m, s}, nil
+		return &foundation{m, s, id != ""}, nil
 	}
 	return nil, &uncertain{fmt.Sprintf("%s cannot be read from its registry: %s", ref, reason(last))}
 }
@@ -267,12 +268,13 @@ func (d *draft) describe(r *recipe, outcomes []outcome) error {
 // keepTrailing notes the steps at the end that a change of files may make again.
 func (d *draft) keepTrailing(steps []*step, outcomes []outcome) {
 	first := len(steps)
-	for first > 0 && doable(steps[first-1]) {
+	for first > 0 && (doable(steps[first-1]) || keepable(steps[first-1])) {
 		first--
 	}
 	for i := first; i < len(steps); i++ {
 		o := outcomes[i]
 		s := made{Layer: o.layer, History: d.places[i], Nodes: o.nodes, Outcome: digestOf(o.nodes)}
+		s.Kept = !doable(steps[i])
 		if o.owner != nil {
 			s.Owner = []int{o.owner.uid, o.owner.gid}
 		}

@@ -163,6 +163,9 @@ func (s *shelf) get(ctx context.Context, l *layer, limit int64) error {
 		if limit > 0 && l.Size > limit {
 			return &uncertain{fmt.Sprintf("a layer of %d MB below is too large to look into", l.Size>>20)}
 		}
+		if l.Repository == "" {
+			return &uncertain{"a layer below is in the engine only"}
+		}
 		rc, err := s.blobs.Layer(ctx, l.Repository, l.Digest)
 		if err != nil {
 			return err
@@ -179,6 +182,17 @@ func (s *shelf) get(ctx context.Context, l *layer, limit int64) error {
 	s.mu.Unlock()
 	l.files = known
 	return nil
+}
+
+// put keeps a listing that was read otherwise.
+func (s *shelf) put(digest string, l *listing) {
+	s.mu.Lock()
+	_, known := s.have[digest]
+	s.have[digest] = l
+	s.mu.Unlock()
+	if !known {
+		s.save(digest, l)
+	}
 }
 
 func (s *shelf) file(digest string) string {

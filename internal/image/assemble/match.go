@@ -15,36 +15,36 @@ import (
 )
 
 // parse is the layers of an image.
-func parse(m *image.Manifest) (*seen, *ocispecs.Image, error) {
+func parse(m *image.Manifest) (*seen, error) {
 	list, err := m.Layers()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	conf := &ocispecs.Image{}
 	if err := json.Unmarshal(m.Config, conf); err != nil {
-		return nil, nil, fmt.Errorf("configuration of %s: %w", m.Repository, err)
+		return nil, fmt.Errorf("configuration of %s: %w", m.Repository, err)
 	}
 	s := &seen{Repository: m.Repository, MediaType: m.MediaType, Manifest: m.Raw, Config: m.Config}
 	if len(list)-1 != len(conf.RootFS.DiffIDs) {
-		return nil, nil, &uncertain{"the image's layers and its configuration do not fit"}
+		return nil, &uncertain{"the image's layers and its configuration do not fit"}
 	}
 	for i, d := range list[1:] {
 		if len(d.URLs) > 0 {
-			return nil, nil, &uncertain{"the image has layers that are not in its registry"}
+			return nil, &uncertain{"the image has layers that are not in its registry"}
 		}
 		s.Layers = append(s.Layers, &layer{
 			Digest: d.Digest.String(), DiffID: conf.RootFS.DiffIDs[i].String(), Size: d.Size, MediaType: string(d.MediaType), Repository: m.Repository,
 		})
 	}
-	return s, conf, nil
+	return s, nil
 }
 
 // look matches the layers of a built image with the steps that made them, as far down from the top as the steps are of a kind that
 // is done here. Every match is proved: the step is done with the files of then, and has to come out as the layer is.
-func (b *Builder) look(ctx context.Context, rec *record, r *recipe, m *image.Manifest) (*seen, error) {
-	s, conf, err := parse(m)
-	if err != nil {
-		return nil, err
+func (b *Builder) look(ctx context.Context, rec *record, r *recipe, s *seen) (*seen, error) {
+	conf := &ocispecs.Image{}
+	if err := json.Unmarshal(s.Config, conf); err != nil {
+		return nil, fmt.Errorf("configuration of the image before: %w", err)
 	}
 	steps, _, err := r.chain()
 	if err != nil {
@@ -57,12 +57,16 @@ func (b *Builder) look(ctx context.Context, rec *record, r *recipe, m *image.Man
 	old := forestOf(rec.Context)
 	// From the lowest of the trailing steps upwards: each one is looked at with what those below are known to have made.
 	first := len(steps)
-	for first > 0 && doable(steps[first-1]) && places[first-1].layer != 0 {
+	for first > 0 && (doable(steps[first-1]) || keepable(steps[first-1])) && places[first-1].layer != 0 {
 		first--
 	}
 	for i := first; i < len(steps); i++ {
 		p := places[i]
 		at := s.Layers[p.layer-1]
+		if !doable(steps[i]) {
+			s.Steps = append(s.Steps, made{Layer: p.layer - 1, History: p.history, Kept: true})
+			continue
+		}
 		if err := b.shelf.get(ctx, at, maxUnasked); err != nil {
 			return nil, err
 		}
@@ -76,10 +80,7 @@ func (b *Builder) look(ctx context.Context, rec *record, r *recipe, m *image.Man
 		done.Layer, done.History = p.layer-1, p.history
 		s.Steps = append(s.Steps, done)
 	}
-	if len(s.Steps) == 0 {
-		return nil, &uncertain{"its last step is no COPY or ADD of the context"}
-	}
-	return s, nil
+	return s, s.check()
 }
 
 // keyword is the instruction that made an entry of a history; how the rest is written differs between versions of BuildKit.
@@ -90,6 +91,30 @@ func keyword(createdBy string) string {
 
 // madeUp marks entries of a history that no step made.
 const madeUp = "buildkit.exporter.image.v0"
+
+// check makes sure that some step takes files of the context.
+func (s *seen) check() error {
+	for _, m := range s.Steps {
+		if !m.Kept {
+			return nil
+		}
+	}
+	return &uncertain{"none of its last steps is a COPY or ADD of the context"}
+}
+
+// keepable says whether a step copies from stages and images only: its layer stays as long as what these take does not change.
+func keepable(s *step) bool {
+	file, _ := layerStep(s)
+	if file == nil || file.op.GetFile() == nil {
+		return false
+	}
+	for i, a := range file.op.GetFile().Actions {
+		if a.GetCopy() == nil || file.input(a.SecondaryInput) == nil || file.input(a.SecondaryInput).isContext() || i > 0 && int(a.Input) != len(file.inputs)+i-1 {
+			return false
+		}
+	}
+	return true
+}
 
 // where is the place of a step in an image. layer counts from 1; 0 is none.
 type where struct{ history, layer int }

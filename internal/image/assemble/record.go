@@ -40,7 +40,7 @@ type record struct {
 type seen struct {
 	Repository string          `json:"repository"`
 	MediaType  string          `json:"mediaType"`
-	Manifest   json.RawMessage `json:"manifest"`
+	Manifest   json.RawMessage `json:"manifest,omitempty"`
 	Config     json.RawMessage `json:"config"`
 	Layers     []*layer        `json:"layers"`
 	Steps      []made          `json:"steps"` // the steps from the top down to the first that is not done here; the lowest first
@@ -52,7 +52,8 @@ type made struct {
 	History int     `json:"history"` // index into the image's history
 	Nodes   []*node `json:"nodes"`   // what the layer's archive holds
 	Owner   []int   `json:"owner,omitempty"`
-	Outcome string  `json:"outcome"` // what the step did with the context of then
+	Outcome string  `json:"outcome"`        // what the step did with the context of then
+	Kept    bool    `json:"kept,omitempty"` // it copies from other stages: the layer is kept, and nothing else is known of it
 }
 
 const recordVersion = 1
