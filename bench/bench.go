@@ -94,6 +94,7 @@ func measures() []measure {
 		{"idle", true, measureIdle},
 		{"start", false, measureStart},
 		{"load", false, measureLoad},
+		{"local", false, measureLocal},
 	}
 }
 
