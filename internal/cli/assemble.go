@@ -242,7 +242,7 @@ func (s *session) insecureRegistries() []string {
 
 // line wires the stages for one loaded project.
 func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.Line, error) {
-	if s.command != "build" && s.command != "diagnose" && s.command != "apply" {
+	if s.command != "build" && s.command != "why" && s.command != "diagnose" && s.command != "apply" {
 		if err := refuse(project); err != nil {
 			return nil, err
 		}

@@ -120,7 +120,7 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 	root.AddCommand(
 		newDev(w), newRun(w), newBuild(w), newRender(w), newDeploy(w), newApply(w), newDelete(w),
 		newTest(w), newVerify(w), newExec(w),
-		newDiagnose(w), newImages(w), newVersion(w), newFix(w), newFindConfigs(w), newSchema(w), newConfig(w), newInspect(w), newLint(w), newExplain(w),
+		newDiagnose(w), newImages(w), newVersion(w), newFix(w), newFindConfigs(w), newSchema(w), newConfig(w), newInspect(w), newLint(w), newExplain(w), newWhy(w),
 	)
 	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
 		wrapArgs(cmd)

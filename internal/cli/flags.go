@@ -87,10 +87,10 @@ type flagDef struct {
 }
 
 const (
-	all        = "dev run build render deploy apply delete diagnose"
-	building   = "dev run build render"
+	all        = "dev run build render deploy apply delete diagnose why"
+	building   = "dev run build render why"
 	deploying  = "dev run deploy apply"
-	onCluster  = "dev run build render deploy apply delete images diagnose " + tasks
+	onCluster  = "dev run build render deploy apply delete images diagnose why " + tasks
 	withConfig = all + " " + tasks
 	tasks      = "test verify exec"
 )
@@ -128,7 +128,7 @@ func buildFlags() []flagDef {
 		{name: "insecure-registry", target: func(o *options) any { return &o.insecure }, def: []string(nil), commands: building + " deploy", help: "registries that are spoken to without TLS"},
 		{name: "build-concurrency", target: func(o *options) any { return &o.buildConcurrency }, def: -1, commands: building, help: "how many images are built side by side; 0 is no limit, -1 asks the project file"},
 		{name: "skip-tests", target: func(o *options) any { return &o.skipTests }, def: false, commands: "dev run build", help: "do not test the images"},
-		{name: "push", target: func(o *options) any { return &o.push }, def: "", bare: "true", commands: "build dev run", help: "push the images, whatever the project file says"},
+		{name: "push", target: func(o *options) any { return &o.push }, def: "", bare: "true", commands: "build dev run why", help: "push the images, whatever the project file says"},
 		{name: "build-image", short: "b", target: func(o *options) any { return &o.targetImages }, def: []string(nil), commands: "build run dev", help: "build only images whose name contains one of these"},
 		{name: "quiet", short: "q", target: func(o *options) any { return &o.quiet }, def: false, commands: "build", help: "print only the result, as --output says"},
 		{name: "output", short: "o", target: func(o *options) any { return &o.output }, def: "", commands: "build", help: "Go template for the result with --quiet (default {{json .}})"},

@@ -38,7 +38,7 @@ func (w World) clones(o *options, command string) *clones {
 	}
 	if c.policy == "" {
 		c.policy = "always"
-		if slices.Contains([]string{"diagnose", "inspect", "lint"}, command) {
+		if slices.Contains([]string{"diagnose", "inspect", "lint", "why"}, command) {
 			c.policy = "missing"
 		}
 	}

@@ -119,7 +119,7 @@ func (s *session) show(out io.Writer, project *config.Project) (hide func() erro
 func (s *session) looks(project *config.Project) term.Options {
 	o := term.Options{
 		Color: s.Terminal && s.color != 0 && s.env("NO_COLOR") == "", Timestamps: s.timestamps, Mute: s.muteLogs, Dir: s.Dir,
-		StageErrors: s.command == "dev", Quiet: s.quiet,
+		StageErrors: s.command == "dev", Quiet: s.quiet || s.command == "why",
 	}
 	if len(project.Configs) > 0 {
 		logs := project.Configs[0].Deploy.Logs

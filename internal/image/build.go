@@ -209,7 +209,7 @@ func (r *runner) look(ctx context.Context, b Builder, req *Request) (Result, *st
 	}
 	res, missed := c.find(ctx, *req, key)
 	if missed == nil {
-		r.note(c.history.save(Record{Image: req.Artifact.Image, Key: key, Ref: res.Ref, Outcome: "found", Where: res.Cached, Time: time.Now().UTC()}, inv))
+		r.note(c.history.save(Record{Image: req.Artifact.Image, Key: key, Ref: res.Ref, Outcome: "found", Where: res.Cached, WorkDir: res.WorkDir, Time: time.Now().UTC()}, inv))
 		return res, nil, true
 	}
 	if req.Cause == "" {
@@ -221,7 +221,7 @@ func (r *runner) look(ctx context.Context, b Builder, req *Request) (Result, *st
 // remember puts a result in the cache, unless its inputs changed while it was built: nobody knows then which state it holds.
 func (r *runner) remember(ctx context.Context, b Builder, req Request, known *stock, res Result, failed error) {
 	c := r.set.Cache
-	rec := Record{Image: req.Artifact.Image, Key: known.key, Ref: res.Ref, Outcome: "built", Cause: req.Cause, How: res.How, Time: time.Now().UTC()}
+	rec := Record{Image: req.Artifact.Image, Key: known.key, Ref: res.Ref, Outcome: "built", Cause: req.Cause, How: res.How, WorkDir: res.WorkDir, Time: time.Now().UTC()}
 	if failed != nil {
 		rec.Outcome, rec.Ref = "failed", ""
 	}

@@ -22,6 +22,7 @@ type Record struct {
 	Where   string    `json:"where,omitempty"` // of what was found: "registry", "engine"
 	Cause   string    `json:"cause,omitempty"` // of a build: why nothing was found
 	How     string    `json:"how,omitempty"`
+	WorkDir string    `json:"workDir,omitempty"`
 	Time    time.Time `json:"time"`
 }
 

@@ -8,6 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skiff-dev/skiff/internal/tree"
 )
 
 // Change is one part of an inventory that differs from the one before.
@@ -137,10 +141,57 @@ type Answer struct {
 	Cause   string   `json:"cause,omitempty"` // why it would be built
 }
 
-// Why says whether a request would be built now, and why.
-func (c *Cache) Why(ctx context.Context, b Builder, r Request) (Answer, error) {
-	a := Answer{Image: r.Artifact.Image}
-	inv, err := c.Inventory(ctx, b, r)
+// Last is what is remembered of an artifact's last image.
+func (c *Cache) Last(image string) (Record, bool) { return c.history.last(image) }
+
+// Why says of each request whether it would be built now, and why. Nothing is built, tagged or pushed.
+func Why(ctx context.Context, s Set, requests []Request) ([]Answer, error) {
+	ctx = tree.WithLook(ctx)
+	nodes, err := plan(s, requests)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]Answer, len(nodes))
+	var g errgroup.Group
+	for i, n := range nodes {
+		g.Go(func() (err error) {
+			defer close(n.done)
+			answers[i], err = s.why(ctx, n)
+			n.err = err
+			return err
+		})
+	}
+	return answers, g.Wait()
+}
+
+func (s Set) why(ctx context.Context, n *node) (Answer, error) {
+	n.Needs = map[string]Result{}
+	remade := ""
+	for _, edge := range n.needs {
+		if edge.node == nil {
+			n.Needs[edge.alias] = edge.built
+			continue
+		}
+		<-edge.node.done
+		if n.Needs[edge.alias] = edge.node.result; edge.node.result.Cached == "" {
+			remade = edge.image
+		}
+	}
+	b, err := s.Builders(n.Artifact)
+	if err != nil {
+		return Answer{Image: n.Artifact.Image}, err
+	}
+	a, err := s.Cache.why(ctx, b, n)
+	if remade != "" && err == nil {
+		a.Found, a.Ref, a.Cause, a.Changes = "", "", fmt.Sprintf("it requires %s, which would be built", remade), nil
+		n.result = Result{}
+	}
+	return a, err
+}
+
+func (c *Cache) why(ctx context.Context, b Builder, n *node) (Answer, error) {
+	a := Answer{Image: n.Artifact.Image}
+	inv, err := c.Inventory(ctx, b, n.Request)
 	if err != nil {
 		return a, err
 	}
@@ -148,20 +199,24 @@ func (c *Cache) Why(ctx context.Context, b Builder, r Request) (Answer, error) {
 	if err != nil {
 		return a, err
 	}
-	if last, ok := c.history.last(r.Artifact.Image); ok {
+	if last, ok := c.history.last(n.Artifact.Image); ok {
 		a.Last = &last
 	}
-	if before, ok := c.history.inventory(r.Artifact.Image); ok {
+	if before, ok := c.history.inventory(n.Artifact.Image); ok {
 		a.Changes = inv.Diff(before)
 	}
 	missed := errUnknown
 	if e, ok := c.lookup(key); ok {
-		if a.Found, a.Ref = c.prove(ctx, r, e); a.Found != "" {
+		if a.Found, a.Ref = c.prove(ctx, n.Request, e); a.Found != "" {
+			n.result = Result{Image: a.Image, Ref: a.Ref, ID: e.ID, Digest: e.Digest, Cached: a.Found}
+			if !n.Push {
+				n.result.Digest = ""
+			}
 			return a, nil
 		}
 		missed = errors.New("the image that was made from the same inputs is not where it was")
 	}
-	a.Cause = c.cause(r, inv, missed)
+	a.Cause = c.cause(n.Request, inv, missed)
 	return a, nil
 }
 

@@ -116,9 +116,13 @@ func TestABuildSaysWhyItIsNeeded(t *testing.T) {
 	}
 	e.images["sha256:1"] = nil
 	write("4444")
-	answer, err := cache.Why(t.Context(), f, r)
-	if err != nil || answer.Cause != "f changed" || answer.Found != "" || answer.Last == nil || answer.Last.Outcome != "built" {
-		t.Errorf("why = %+v, %v", answer, err)
+	answers, err := Why(t.Context(), Set{Builders: f.builders(), Cache: cache}, append([]Request{r}, requests("b:a")...))
+	if err != nil || len(answers) != 2 || answers[1].Cause != "it requires a, which would be built" {
+		t.Fatalf("why = %+v, %v", answers, err)
+	}
+	answer := answers[0]
+	if answer.Cause != "f changed" || answer.Found != "" || answer.Last == nil || answer.Last.Outcome != "built" {
+		t.Errorf("why = %+v", answer)
 	}
 	if diff := cmp.Diff([]Change{{"file", "f", "changed"}}, answer.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)

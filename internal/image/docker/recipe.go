@@ -180,6 +180,13 @@ func (r *recipe) byName(name string, end int) (int, bool) {
 // sources are the patterns, relative to the context, that the steps of the needed stages take files by.
 func (r *recipe) sources(target string) []source {
 	var list []source
+	r.each(target, func(_ int, _ instructions.Command, taken []source) { list = append(list, taken...) })
+	return list
+}
+
+// each goes through the steps of the needed stages, with what each takes from the context. What the ONBUILD steps of a base take comes
+// first, without a step of its own.
+func (r *recipe) each(target string, fn func(stage int, c instructions.Command, taken []source)) {
 	envs := map[int]map[string]string{}
 	for _, i := range r.needed(target) {
 		env := map[string]string{}
@@ -187,17 +194,16 @@ func (r *recipe) sources(target string) []source {
 			for k, v := range envs[base] {
 				env[k] = v
 			}
-			list = append(list, r.onbuild(base, env)...)
+			fn(i, nil, r.onbuild(base, env))
 		} else if strings.Contains(r.stages[i].BaseName, "onbuild") {
-			list = append(list, source{}) // such an image copies by itself, most often everything
+			fn(i, nil, []source{{}}) // such an image copies by itself, most often everything
 		}
 		args := map[string]string{} // an ARG holds for its stage only, an ENV for those that start from it as well
 		for _, c := range r.stages[i].Commands {
-			list = append(list, r.step(c, env, args)...)
+			fn(i, c, r.step(c, env, args))
 		}
 		envs[i] = env
 	}
-	return list
 }
 
 // step follows one step: it may change the variables, or take files.
