@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -31,10 +32,18 @@ type Port struct {
 	Host      int    // on this machine; 0: the engine chooses
 }
 
-// Bind is a folder or file of this machine that a container sees.
+// Bind is a folder or file of this machine, or a volume of the engine, that a container sees.
 type Bind struct {
 	Source, Target string // absolute
 	ReadOnly       bool
+	Volume         bool // Source is the name of a volume, which is made when it is not there
+}
+
+// Health is a command that an engine runs in a container to see whether it is well.
+type Health struct {
+	Test                           []string // "CMD" and the command, "CMD-SHELL" and a line, or "NONE"
+	Interval, Timeout, StartPeriod time.Duration
+	Retries                        int
 }
 
 // ContainerOptions is one container to be made. Image is needed; the rest may be empty.
@@ -45,12 +54,16 @@ type ContainerOptions struct {
 	Args       []string // nil: the image's
 	Env        []string // NAME=value
 	WorkDir    string
+	User       string
+	Hostname   string
+	ExtraHosts []string // NAME:ADDRESS
 	Network    string
 	Aliases    []string // more names in that network
 	Labels     map[string]string
 	Ports      []Port
 	Binds      []Bind
-	Restart    string // "no" (also when empty), "on-failure", "always", "unless-stopped"
+	Health     *Health // nil: the image's
+	Restart    string  // "no" (also when empty), "on-failure", "always", "unless-stopped"
 }
 
 // Pull fetches an image from its registry; out gets the engine's progress lines.
@@ -100,14 +113,21 @@ func (e *Engine) Create(ctx context.Context, o ContainerOptions) (string, error)
 		return "", err
 	}
 	config := &container.Config{
-		Image: o.Image, Entrypoint: o.Entrypoint, Cmd: o.Args, Env: o.Env, WorkingDir: o.WorkDir, Labels: o.Labels, ExposedPorts: exposed,
+		Image: o.Image, Entrypoint: o.Entrypoint, Cmd: o.Args, Env: o.Env, WorkingDir: o.WorkDir, User: o.User, Hostname: o.Hostname, Labels: o.Labels, ExposedPorts: exposed,
+	}
+	if h := o.Health; h != nil {
+		config.Healthcheck = &container.HealthConfig{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
 	}
 	host := &container.HostConfig{
-		NetworkMode: container.NetworkMode(o.Network), PortBindings: bindings,
+		NetworkMode: container.NetworkMode(o.Network), PortBindings: bindings, ExtraHosts: o.ExtraHosts,
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(o.Restart)},
 	}
 	for _, b := range o.Binds {
-		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
+		kind := mount.TypeBind
+		if b.Volume {
+			kind = mount.TypeVolume
+		}
+		host.Mounts = append(host.Mounts, mount.Mount{Type: kind, Source: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
 	}
 	var networks *network.NetworkingConfig
 	if o.Network != "" && len(o.Aliases) > 0 {
@@ -123,6 +143,22 @@ func (e *Engine) Create(ctx context.Context, o ContainerOptions) (string, error)
 		return "", fmt.Errorf("make a container of %s: %w", o.Image, e.unreachable(ctx, err))
 	}
 	return made.ID, nil
+}
+
+// CreateNamed makes a container like Create; where its name is taken it gets a number behind it.
+func (e *Engine) CreateNamed(ctx context.Context, o ContainerOptions) (string, error) {
+	name := o.Name
+	if len(name) == 1 {
+		name = "container-" + name // the engine wants two letters at least
+	}
+	o.Name = name
+	for i := 1; ; i++ {
+		id, err := e.Create(ctx, o)
+		if !errors.Is(err, ErrNameTaken) || i > 100 {
+			return id, err
+		}
+		o.Name = name + "-" + strconv.Itoa(i)
+	}
 }
 
 func portBindings(ports []Port) (network.PortSet, network.PortMap, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -121,7 +120,7 @@ func (r *Runner) onEngine(ctx context.Context, c container, ref string, n *netwo
 	if predefined(n.name) {
 		o.Aliases = nil
 	}
-	id, err := create(ctx, e, o)
+	id, err := e.CreateNamed(ctx, o)
 	if err != nil {
 		return 0, err
 	}
@@ -170,22 +169,6 @@ func (r *Runner) fetch(ctx context.Context, e *engine.Engine, ref string, c cont
 		return at(c.pos, err)
 	}
 	return err
-}
-
-// create makes a container; where its name is taken it gets a number behind it.
-func create(ctx context.Context, e *engine.Engine, o engine.ContainerOptions) (string, error) {
-	name := o.Name
-	if len(name) == 1 {
-		name = "container-" + name // the engine wants two letters at least
-	}
-	o.Name = name
-	for i := 1; ; i++ {
-		id, err := e.Create(ctx, o)
-		if !errors.Is(err, engine.ErrNameTaken) || i > 100 {
-			return id, err
-		}
-		o.Name = name + "-" + strconv.Itoa(i)
-	}
 }
 
 // limit is ctx with the time limit of a test or action: nil is none.
