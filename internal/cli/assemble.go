@@ -18,6 +18,7 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/deploy"
+	dockerdeploy "github.com/skiff-dev/skiff/internal/deploy/docker"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/event"
@@ -52,6 +53,9 @@ type rooms struct {
 
 	local *local.Target // nil: the project runs in the cluster
 	guard *proc.Guard   // of local
+
+	docker     *dockerdeploy.Target // nil: the project does not run on the Docker engine
+	engineLine *pipeline.Line       // of docker
 
 	runner     *task.Runner // of tests, containers that run once, and hooks; nil: none was needed yet
 	hookRunner *task.Hooks
@@ -182,6 +186,9 @@ func (s *session) pushes() bool {
 			return *l.Push
 		}
 	}
+	if docker, err := forEngine(s.project); docker && err == nil {
+		return false // the engine that builds the images also runs them
+	}
 	return s.registry != "" || !s.isLocal()
 }
 
@@ -290,6 +297,9 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	}
 	if l.Names, err = s.names(project, l); err != nil {
 		return nil, err
+	}
+	if s.docker != nil {
+		return l, s.runOnEngine(ctx, project, l)
 	}
 	if s.cluster != nil {
 		if s.plan {

@@ -66,6 +66,9 @@ func (s *session) pods() dev.Pods {
 	if s.local != nil {
 		return s.local
 	}
+	if s.docker != nil {
+		return s.docker
+	}
 	return s.cluster
 }
 
@@ -73,6 +76,9 @@ func (s *session) pods() dev.Pods {
 func (s *session) syncer() dev.Syncer {
 	if s.local != nil {
 		return hostSync{target: s.local, project: func() *config.Project { return s.project }, sink: s.bus}
+	}
+	if s.docker != nil {
+		return engineSync{s.docker, s.bus}
 	}
 	syncer := filesync.New(s.cluster, s.bus)
 	if err := syncer.Remember(s.cachePath("synced/" + projectKey(s.project) + ".jsonl")); err != nil {

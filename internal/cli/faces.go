@@ -29,7 +29,7 @@ func (t tails) Deployed(_ []*kube.Object, selection *kube.Selection) { t.Select(
 // faces is what follows the pods for the user: the forwards and the logs that the flags ask for.
 func (s *session) faces() []dev.Face {
 	var faces []dev.Face
-	if s.local != nil {
+	if s.local != nil || s.docker != nil {
 		return nil // ports are this machine's own, and lines come from the processes themselves
 	}
 	modes, err := forward.ParseModes(s.portForward, s.command)

@@ -21,6 +21,11 @@ func (s *session) connect(ctx context.Context) error {
 	if s.target == "local" {
 		return s.here(ctx, "as --target says; --target=cluster takes a cluster")
 	}
+	if docker, err := forEngine(s.project); err != nil {
+		return err
+	} else if docker && s.target != "cluster" {
+		return s.onEngine(ctx)
+	}
 	// What was built for a cluster is deployed there.
 	if s.target == "cluster" || s.contextNamed() || s.command == "deploy" || s.command == "apply" {
 		return s.connectCluster(ctx)

@@ -119,6 +119,9 @@ func (s *session) deployOnce(ctx context.Context, prepare func(context.Context, 
 	if s.local != nil {
 		return s.stayHere(ctx, l, manifests.Objects)
 	}
+	if s.docker != nil {
+		return s.followEngine(ctx, l, manifests.Objects)
+	}
 	faces := s.faces()
 	if len(faces) == 0 {
 		if err := l.Deploy(ctx, manifests.Objects); err != nil {

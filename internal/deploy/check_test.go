@@ -23,7 +23,7 @@ func TestCheckRefusesWhatCannotBeDeployed(t *testing.T) {
 		got = append(got, e.Error())
 	}
 	want := []string{
-		"skaffold.yaml: deploy.docker is not supported yet", "skaffold.yaml: deploy.helm is not supported yet",
+		"skaffold.yaml: deploy.helm is not supported yet",
 		"skaffold.yaml: deploy.kpt is not supported yet", "skaffold.yaml: deploy.cloudrun is not supported yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

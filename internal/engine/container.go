@@ -237,8 +237,18 @@ func (e *Engine) Discard(ctx context.Context, id string) error {
 	return nil
 }
 
-// CreateNetwork makes a network in which containers find each other by name, and returns its ID.
+// CreateNetwork makes a network in which containers find each other by name, and returns its ID. A name that is taken is ErrNameTaken.
 func (e *Engine) CreateNetwork(ctx context.Context, name string, labels map[string]string) (string, error) {
+	// Engines let several networks have one name, and then refuse to use any of them.
+	there, err := e.client.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("name", name)})
+	if err != nil {
+		return "", fmt.Errorf("list networks: %w", e.unreachable(ctx, err))
+	}
+	for _, n := range there.Items {
+		if n.Name == name {
+			return "", fmt.Errorf("network %s: %w", name, ErrNameTaken)
+		}
+	}
 	made, err := e.client.NetworkCreate(ctx, name, client.NetworkCreateOptions{Driver: "bridge", Labels: labels})
 	if cerrdefs.IsConflict(err) {
 		return "", fmt.Errorf("network %s: %w", name, ErrNameTaken)

@@ -137,12 +137,21 @@ func unique(objects []*kube.Object, warnings []string) ([]*kube.Object, []string
 	return kept, warnings
 }
 
-// unused tells of images that were built for nothing. The base of another image is not.
+// unused tells of images that were built for nothing. The base of another image, or one that the Docker engine runs, is not.
 func unused(project *config.Project, images map[string]string, used map[string]bool) []string {
 	base := map[string]bool{}
 	for _, a := range project.Artifacts() {
 		for _, r := range a.Requires {
 			base[r.Image] = true
+		}
+	}
+	for _, c := range project.Configs {
+		if d := c.Deploy.Docker; d != nil && d.UseCompose {
+			return nil // the Compose file says which images are used
+		} else if d != nil {
+			for _, name := range d.Images {
+				base[name] = true
+			}
 		}
 	}
 	var warnings []string

@@ -283,6 +283,7 @@ func (t *Target) start(ctx context.Context, e *engine.Engine, s Service, old eng
 	action := "created"
 	if old.ID != "" {
 		action = "configured"
+		t.forget(s.Name)
 		if err := e.Discard(ctx, old.ID); err != nil {
 			return err
 		}
@@ -317,6 +318,13 @@ func (t *Target) note(service, id string) {
 	t.running[service] = id
 }
 
+// forget makes the end of a container one that was wanted.
+func (t *Target) forget(service string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.running, service)
+}
+
 func (t *Target) ensureNetwork(ctx context.Context, e *engine.Engine) error {
 	_, err := e.CreateNetwork(ctx, t.networkName(), t.labels())
 	if errors.Is(err, engine.ErrNameTaken) {
@@ -331,12 +339,10 @@ func (t *Target) ensureNetwork(ctx context.Context, e *engine.Engine) error {
 }
 
 func (t *Target) discard(ctx context.Context, e *engine.Engine, c engine.Container) error {
+	t.forget(c.Labels[labelService])
 	if err := e.Discard(ctx, c.ID); err != nil {
 		return err
 	}
-	t.mu.Lock()
-	delete(t.running, c.Labels[labelService])
-	t.mu.Unlock()
 	t.o.Sink.Send(event.Applied{Object: "container/" + c.Labels[labelService], Action: "deleted"})
 	return nil
 }
@@ -371,6 +377,7 @@ func (t *Target) Delete(ctx context.Context, _ []*kube.Object, dryRun bool) ([]k
 func (t *Target) Cleanup(ctx context.Context) error {
 	t.mu.Lock()
 	made, network := t.made, t.network
+	clear(t.running)
 	t.mu.Unlock()
 	if len(made) == 0 && !network {
 		return nil
