@@ -42,6 +42,7 @@ func (d *Deployer) one(ctx context.Context, t *target) (*kube.Object, error) {
 		}
 	}
 	d.claim(t, known)
+	d.try(t, known)
 	got, replaced, err := d.send(ctx, t)
 	if err != nil {
 		return nil, d.explain(t.object, err)
@@ -69,6 +70,17 @@ func (d *Deployer) known(id kube.ID) *sent {
 	return d.sent[id]
 }
 
+// try notes an object that is about to be made: where the answer does not come, for the user has ended the session, it may be there
+// all the same.
+func (d *Deployer) try(t *target, known *sent) {
+	if known != nil || t.live != nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tried[t.id] = t
+}
+
 func (d *Deployer) remember(t *target, got *unstructured.Unstructured, created bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -77,6 +89,7 @@ func (d *Deployer) remember(t *target, got *unstructured.Unstructured, created b
 		s.created = true
 	}
 	d.sent[t.id] = s
+	delete(d.tried, t.id)
 }
 
 func (d *Deployer) result(t *target, got *unstructured.Unstructured) *kube.Object {

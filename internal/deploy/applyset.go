@@ -28,11 +28,12 @@ import (
 type applySet struct {
 	name, namespace, id string
 
-	mu     sync.Mutex
-	exists bool
-	found  bool     // it was there before this session
-	there  contents // as the server has it
-	want   contents
+	mu      sync.Mutex
+	exists  bool
+	found   bool     // it was there before this session
+	written bool     // this session has sent it, answered or not
+	there   contents // as the server has it
+	want    contents
 }
 
 // contents is where members can be.
@@ -151,6 +152,9 @@ func (d *Deployer) writeParent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.written = true
+	s.mu.Unlock()
 	force := true
 	err = d.ask(ctx, func() error {
 		_, err := d.cluster.Dynamic.Resource(parentResource).Namespace(s.namespace).Patch(ctx, s.name, types.ApplyPatchType, data,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ const lingerFor = 3 * time.Second
 // Cleanup deletes what this session created, and nothing else; an object that was there before keeps what was applied to
 // it. It asks for the deletion, and waits up to 3 s for its end. ctx must outlive the session's.
 func (d *Deployer) Cleanup(ctx context.Context) error {
+	d.recall(ctx)
 	var mine []*target
 	uids := map[kube.ID]types.UID{}
 	d.mu.Lock()
@@ -39,6 +41,25 @@ func (d *Deployer) Cleanup(ctx context.Context) error {
 	return err
 }
 
+// recall finds out which of the objects that were sent without an answer are there, and ours.
+func (d *Deployer) recall(ctx context.Context) {
+	d.mu.Lock()
+	tried := slices.Collect(maps.Values(d.tried))
+	d.mu.Unlock()
+	var g errgroup.Group
+	g.SetLimit(d.options.Limit)
+	for _, t := range tried {
+		g.Go(func() error {
+			// What cannot be seen cannot be deleted either, and the deletion of the others says why.
+			if err := d.look1(ctx, t); err == nil && t.live != nil && t.live.GetAnnotations()[appliedKey] == t.digest && t.live.GetLabels()[partOf] == t.object.GetLabels()[partOf] {
+				d.remember(t, t.live, true)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // no error is returned above
+}
+
 // settleParent narrows the record to what stays, or removes it with the last member.
 func (d *Deployer) settleParent(ctx context.Context) error {
 	d.mu.Lock()
@@ -50,13 +71,14 @@ func (d *Deployer) settleParent(ctx context.Context) error {
 	}
 	looked := d.looked
 	d.mu.Unlock()
-	if !looked {
-		// A first pass that failed does not know all members of the set.
+	d.set.mu.Lock()
+	made := d.set.written && !d.set.found
+	found := d.set.found
+	d.set.mu.Unlock()
+	if !made && !(looked && found) {
+		// Nothing was sent, or a first pass that failed does not know all members of the set.
 		return nil
 	}
-	d.set.mu.Lock()
-	made := d.set.exists && !d.set.found
-	d.set.mu.Unlock()
 	if made {
 		d.release(ctx, stay)
 	}

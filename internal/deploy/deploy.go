@@ -54,7 +54,8 @@ type Deployer struct {
 
 	mu      sync.Mutex
 	sent    map[kube.ID]*sent
-	looked  bool // the first pass has looked at what is there
+	tried   map[kube.ID]*target // not there before, and sent without an answer yet
+	looked  bool                // the first pass has looked at what is there
 	trouble map[string]bool
 
 	down      bool      // the cluster did not answer when it was last asked
@@ -82,7 +83,7 @@ func New(cluster *kube.Cluster, o Options, sink event.Sink) *Deployer {
 	}
 	return &Deployer{
 		cluster: cluster, options: o, sink: sink, set: newApplySet(cluster.Namespace, o.Project, o.Owner),
-		sent: map[kube.ID]*sent{}, trouble: map[string]bool{},
+		sent: map[kube.ID]*sent{}, tried: map[kube.ID]*target{}, trouble: map[string]bool{},
 	}
 }
 

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -226,5 +227,32 @@ func TestAStatefulSetThatTakesItsClaimsWithItIsNotReplaced(t *testing.T) {
 	}
 	if _, err := c.Typed.AppsV1().StatefulSets("default").Get(t.Context(), "db", metav1.GetOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestACleanupFindsWhatWasMadeWithoutAnAnswer(t *testing.T) {
+	s := kubetest.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.Answered(func(r kubetest.Request) {
+		if r.Verb == http.MethodPatch && r.Resource == "deployments" {
+			cancel() // the object is made, and nobody hears of it
+			<-t.Context().Done()
+		}
+	})
+	d, _ := session(s.Cluster(t))
+	if _, err := d.Apply(ctx, read(t, web)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Apply = %v", err)
+	}
+	if s.Find("Deployment", "", "web") == nil {
+		t.Fatal("the Deployment was not made, so nothing is tested")
+	}
+	s.Answered(nil)
+	if err := d.Cleanup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := s.Cluster(t)
+	left, err := c.Typed.CoreV1().ConfigMaps("default").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(left.Items) > 0 || s.Find("Deployment", "", "web") != nil {
+		t.Errorf("left are %v, %v", left.Items, err)
 	}
 }

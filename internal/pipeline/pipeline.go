@@ -259,21 +259,33 @@ func (l *Line) deploy(ctx, waiting context.Context, objects []*kube.Object) erro
 		if err := hook(ctx, l.Around.BeforeDeploy); err != nil {
 			return diag.WithCode(diag.CodeDeploy, err)
 		}
-		apply := l.Place.Apply
-		if place, ok := l.Place.(ranked); ok && l.Check && l.Iterative {
-			apply = func(ctx context.Context, objects []*kube.Object) ([]*kube.Object, error) {
-				return place.ApplyRanks(ctx, objects, func(_ context.Context, sent []*kube.Object) error {
-					return diag.WithCode(diag.CodeReady, l.Place.Wait(waiting, sent))
-				})
-			}
-		}
-		changed, err := apply(ctx, objects)
+		changed, running, err := l.apply(ctx, waiting, objects)
 		l.keepUnready(objects, changed)
+		for _, o := range running {
+			delete(l.unready, l.id(o))
+		}
 		if err == nil {
 			l.deployed = objects
 		}
 		return diag.WithCode(diag.CodeDeploy, err)
 	})
+}
+
+// apply sends the objects; running is those that were waited for on the way.
+func (l *Line) apply(ctx, waiting context.Context, objects []*kube.Object) (changed, running []*kube.Object, err error) {
+	place, ok := l.Place.(ranked)
+	if !ok || !l.Check || !l.Iterative {
+		changed, err = l.Place.Apply(ctx, objects)
+		return changed, nil, err
+	}
+	changed, err = place.ApplyRanks(ctx, objects, func(_ context.Context, sent []*kube.Object) error {
+		if err := l.Place.Wait(waiting, sent); err != nil {
+			return diag.WithCode(diag.CodeReady, err)
+		}
+		running = append(running, sent...)
+		return nil
+	})
+	return changed, running, err
 }
 
 // keepUnready adds what changed to what does not run yet, and drops what is no longer deployed.

@@ -48,6 +48,7 @@ type Server struct {
 	changed  chan struct{} // closed and replaced with every change
 	requests []Request
 	refuse   func(Request) *apierrors.StatusError
+	answered func(Request)
 	logs     map[string]string
 	watches  map[string]int
 }
@@ -168,6 +169,13 @@ func (s *Server) Refuse(f func(Request) *apierrors.StatusError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse = f
+}
+
+// Answered sets the function that is called when a request has been done, before its answer is sent; nil: none.
+func (s *Server) Answered(f func(Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = f
 }
 
 // Watching says whether a watch of the resource is open.

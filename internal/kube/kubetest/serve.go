@@ -45,10 +45,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
 	answer, code, err := s.act(r, c, body)
+	data, merr := json.Marshal(answer) // it is part of the store
+	answered := s.answered
+	s.mu.Unlock()
+	if answered != nil {
+		answered(c.Request)
+	}
+	if err == nil {
+		err = merr
+	}
 	if err != nil {
 		fail(w, err)
 		return
@@ -57,7 +65,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, text)
 		return
 	}
-	reply(w, code, answer)
+	reply(w, code, json.RawMessage(data))
 }
 
 func (s *Server) admit(c call, keep bool) error {
