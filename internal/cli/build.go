@@ -113,18 +113,9 @@ func asJSON(v any) (string, error) {
 
 // givenImages is the images that --build-artifacts and --images name, for every artifact of the project.
 func (s *session) givenImages(project *config.Project) (map[string]pipeline.Built, error) {
-	refs := map[string]string{}
-	if s.buildArtifact != "" {
-		if err := s.readArtifacts(refs); err != nil {
-			return nil, err
-		}
-	}
-	for _, text := range s.images {
-		name, ref, ok := strings.Cut(text, "=")
-		if !ok {
-			name, ref = kube.Repository(text), text
-		}
-		refs[name] = ref
+	refs, err := s.givenRefs()
+	if err != nil {
+		return nil, err
 	}
 	images := map[string]pipeline.Built{}
 	var missing diag.List
@@ -144,6 +135,24 @@ func (s *session) givenImages(project *config.Project) (map[string]pipeline.Buil
 		s.bus.Send(event.Tagged{Image: a.Image, Ref: ref})
 	}
 	return images, missing.Err()
+}
+
+// givenRefs is the images that --build-artifacts and --images name, by artifact; of two for one the latter counts.
+func (s *session) givenRefs() (map[string]string, error) {
+	refs := map[string]string{}
+	if s.buildArtifact != "" {
+		if err := s.readArtifacts(refs); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range s.images {
+		name, ref, ok := strings.Cut(text, "=")
+		if !ok {
+			name, ref = kube.Repository(text), text
+		}
+		refs[name] = ref
+	}
+	return refs, nil
 }
 
 func (s *session) readArtifacts(refs map[string]string) error {

@@ -84,20 +84,9 @@ func (s *session) containerTasks(ctx context.Context) (*task.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs := map[string]string{}
-	if s.buildArtifact != "" {
-		if err := s.readArtifacts(refs); err != nil {
-			return nil, err
-		}
+	if tasks.Images, err = s.givenRefs(); err != nil {
+		return nil, err
 	}
-	for _, text := range s.images {
-		name, ref, ok := strings.Cut(text, "=")
-		if !ok {
-			name, ref = kube.Repository(text), text
-		}
-		refs[name] = ref
-	}
-	tasks.Images = refs
 	if s.envFile != "" {
 		if tasks.EnvFile, err = readVariables(s.path(s.envFile), s.envFile); err != nil {
 			return nil, err
