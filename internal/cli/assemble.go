@@ -295,7 +295,7 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if s.local != nil {
 		return l, s.runHere(project, l)
 	}
-	if l.Names, err = s.names(project, l); err != nil {
+	if l.Names, err = s.names(ctx, project, l); err != nil {
 		return nil, err
 	}
 	if s.docker != nil {
@@ -361,9 +361,9 @@ func (s *session) owner(p *config.Project) string {
 }
 
 // names is how images that are to be made are called: with the registry, and with the tag of the project's policy.
-func (s *session) names(project *config.Project, l *pipeline.Line) (func(context.Context, []*config.Artifact) ([]string, error), error) {
+func (s *session) names(ctx context.Context, project *config.Project, l *pipeline.Line) (func(context.Context, []*config.Artifact) ([]string, error), error) {
 	tagger, err := tag.New(project, tag.Options{
-		Tag: s.tag, Environ: s.Environ(),
+		Tag: s.tag, Environ: s.Environ(), Index: s.index, Run: s.templates(ctx).Run,
 		Warn: func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
 		Files: func(ctx context.Context, a *config.Artifact) ([]string, error) {
 			inputs, err := l.Inputs(ctx, a)

@@ -25,7 +25,7 @@ func (t Templates) Fill(text string, extra map[string]string) (string, error) {
 	if !strings.Contains(text, "{{") {
 		return text, nil
 	}
-	parsed, err := texttemplate.New("field").Funcs(t.functions()).Parse(text)
+	parsed, err := texttemplate.New("field").Funcs(t.Functions()).Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("template %q: %s", text, strings.TrimPrefix(err.Error(), "template: field:1: "))
 	}
@@ -44,8 +44,8 @@ func (t Templates) Fill(text string, extra map[string]string) (string, error) {
 	return out.String(), nil
 }
 
-// functions are sprig's, without those that reach outside of the template, and cmd.
-func (t Templates) functions() texttemplate.FuncMap {
+// Functions are sprig's, without those that reach outside of the template, and cmd.
+func (t Templates) Functions() texttemplate.FuncMap {
 	all := texttemplate.FuncMap(sprig.TxtFuncMap())
 	all["cmd"] = func(name string, args ...string) (string, error) {
 		if t.Run == nil {

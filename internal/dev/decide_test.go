@@ -141,6 +141,8 @@ func TestDecide(t *testing.T) {
 			[]Action{Sync{"web", []filesync.Op{op("/p/web/app.py", false)}, at}}},
 		{"a newer change stops only the build that it makes stale", state(running("web", "api")), saved("/p/api/main.go"),
 			[]Action{told("api/main.go", "rebuild api: api/main.go changed"), StopBuild{"api"}, StopWait{}}},
+		{"and those of the images that are made from it", state(running("web", "api"), artifact("web", func(a *Artifact) { a.NeededBy = []string{"api"} })), saved("/p/web/app.py"),
+			[]Action{told("web/app.py", "rebuild web: web/app.py changed, and api is built from web"), StopBuild{"web"}, StopBuild{"api"}, StopWait{}}},
 		{"a build that is stale already is not stopped twice", state(running("api"), func(s *State) { s.Running.Stale = []string{"api"} }), saved("/p/api/main.go"),
 			[]Action{told("api/main.go", "rebuild api: api/main.go changed"), StopWait{}}},
 		{"with --trigger=manual a change waits for Enter", state(manual), saved("/p/web/app.py", "/p/api/main.go"),

@@ -23,6 +23,7 @@ import (
 type Engine interface {
 	Inspect(ctx context.Context, ref string) (engine.Image, error)
 	Tag(ctx context.Context, source, target string) error
+	Pull(ctx context.Context, ref string, out func(line string)) error
 	Push(ctx context.Context, ref string, out func(line string)) (string, error)
 }
 
@@ -88,6 +89,9 @@ var errUnknown = errors.New("nothing was made from the same inputs before")
 // find is Find with the reason why nothing was found.
 func (c *Cache) find(ctx context.Context, r Request, key string) (Result, error) {
 	e, ok := c.lookup(key)
+	if !ok && imports(r) {
+		return c.importMissing(ctx, r, key)
+	}
 	if !ok {
 		return Result{}, errUnknown
 	}

@@ -104,6 +104,15 @@ func (e *testEngine) Tag(_ context.Context, source, target string) error {
 	return nil
 }
 
+func (e *testEngine) Pull(_ context.Context, ref string, _ func(string)) error {
+	e.did = append(e.did, "pull "+ref)
+	if _, ok := e.images[e.digest]; !ok {
+		return engine.ErrNotFound
+	}
+	e.images[ref] = nil
+	return nil
+}
+
 func (e *testEngine) Push(_ context.Context, ref string, _ func(string)) (string, error) {
 	e.did = append(e.did, "push "+ref)
 	return e.digest, nil

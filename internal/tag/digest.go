@@ -2,15 +2,12 @@ package tag
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -31,7 +28,7 @@ func (inputDigest) tag(ctx context.Context, p *pass, a *config.Artifact) (string
 	slices.Sort(files)
 	sums := []string{}
 	for _, file := range slices.Compact(files) {
-		sum, err := fileSum(a.Context, file)
+		sum, err := p.fileSum(a.Context, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -71,26 +68,11 @@ func (p *pass) filesOf(ctx context.Context, a *config.Artifact, seen map[string]
 	return files, nil
 }
 
-func fileSum(dir, file string) (string, error) {
-	info, err := os.Lstat(file)
-	if err != nil {
-		return "", err
-	}
+// fileSum is the digest of one file, by its path in the artifact's context and its content.
+func (p *pass) fileSum(dir, file string) (string, error) {
 	rel, err := filepath.Rel(dir, file)
 	if err != nil {
 		rel = file
 	}
-	h := md5.New()
-	h.Write([]byte(rel))
-	if info.Mode().IsRegular() {
-		f, err := os.Open(file)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		if _, err := io.Copy(h, f); err != nil {
-			return "", err
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return p.o.Index.MD5(file, rel)
 }

@@ -29,6 +29,8 @@ type Options struct {
 	Warn    func(text string)
 	// Files are the inputs of one artifact, for the policy inputDigest; nil: that policy finds no tag.
 	Files func(ctx context.Context, a *config.Artifact) ([]string, error)
+	Index *tree.Index                                       // remembers what files hold; nil: each is read
+	Run   func(name string, args ...string) (string, error) // what {{cmd "name"}} runs in an envTemplate; nil refuses it
 }
 
 // Tagger makes the tags of one project.
@@ -59,13 +61,20 @@ func New(p *config.Project, o Options) (*Tagger, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
+	if o.Index == nil {
+		index, err := tree.OpenIndex("")
+		if err != nil {
+			return nil, err
+		}
+		o.Index = index
+	}
 	t := &Tagger{o: o, env: environMap(o.Environ), policies: map[*config.Config]policy{}, byName: map[string]*config.Artifact{}}
 	if o.Tag != "" && !valid.MatchString(o.Tag) {
 		return nil, &diag.Error{What: fmt.Sprintf("--tag %q is no valid tag", o.Tag), Code: diag.CodeUsage,
 			Hint: "use letters, digits, \"_\", \".\" and \"-\", at most 128 of them"}
 	}
 	for _, c := range p.Configs {
-		made, err := newPolicy(c.Build.TagPolicy)
+		made, err := newPolicy(c.Build.TagPolicy, o)
 		if err != nil {
 			return nil, &diag.Error{Pos: diag.Pos{File: c.File}, What: "build.tagPolicy: " + err.Error(), Code: diag.CodeConfig, Err: err}
 		}
@@ -78,18 +87,18 @@ func New(p *config.Project, o Options) (*Tagger, error) {
 }
 
 // newPolicy is the policy that a config names; gitCommit where it names none.
-func newPolicy(c config.TagPolicy) (policy, error) {
+func newPolicy(c config.TagPolicy, o Options) (policy, error) {
 	switch {
 	case c.GitCommit != nil:
 		return newGit(c.GitCommit)
 	case c.Sha256 != nil:
 		return fixed(Latest), nil
 	case c.EnvTemplate != nil:
-		return newEnvTemplate(c.EnvTemplate)
+		return newEnvTemplate(c.EnvTemplate, o)
 	case c.DateTime != nil:
 		return dateTime(*c.DateTime), nil
 	case c.CustomTemplate != nil:
-		return newCustomTemplate(c.CustomTemplate)
+		return newCustomTemplate(c.CustomTemplate, o)
 	case c.InputDigest != nil:
 		return inputDigest{}, nil
 	}

@@ -15,8 +15,8 @@ import (
 // envTemplate is a template over the environment.
 type envTemplate struct{ t *template.Template }
 
-func newEnvTemplate(c *config.EnvTemplateTagger) (policy, error) {
-	t, err := template.New("envTemplate").Funcs(functions()).Parse(c.Template)
+func newEnvTemplate(c *config.EnvTemplateTagger, o Options) (policy, error) {
+	t, err := template.New("envTemplate").Funcs(config.Templates{Run: o.Run}.Functions()).Parse(c.Template)
 	if err != nil {
 		return nil, fmt.Errorf("envTemplate: %w", err)
 	}
@@ -41,37 +41,13 @@ func (e envTemplate) tag(_ context.Context, p *pass, a *config.Artifact) (string
 	return strings.TrimPrefix(text, a.Image+":"), nil
 }
 
-// functions are what templates may call besides what Go's templates have.
-func functions() template.FuncMap {
-	return template.FuncMap{
-		"default": func(fallback, value any) any {
-			if value == nil || value == "" {
-				return fallback
-			}
-			return value
-		},
-		"lower":      strings.ToLower,
-		"upper":      strings.ToUpper,
-		"trim":       strings.TrimSpace,
-		"trimPrefix": func(prefix, s string) string { return strings.TrimPrefix(s, prefix) },
-		"trimSuffix": func(suffix, s string) string { return strings.TrimSuffix(s, suffix) },
-		"replace":    func(old, with, s string) string { return strings.ReplaceAll(s, old, with) },
-		"trunc": func(n int, s string) string {
-			if n < 0 {
-				return s[max(0, len(s)+n):]
-			}
-			return s[:min(n, len(s))]
-		},
-	}
-}
-
 // customTemplate puts tags of several policies together.
 type customTemplate struct {
 	t     *template.Template
 	parts map[string]policy
 }
 
-func newCustomTemplate(c *config.CustomTemplateTagger) (policy, error) {
+func newCustomTemplate(c *config.CustomTemplateTagger, o Options) (policy, error) {
 	t, err := template.New("customTemplate").Option("missingkey=error").Parse(c.Template)
 	if err != nil {
 		return nil, fmt.Errorf("customTemplate: %w", err)
@@ -90,7 +66,7 @@ func newCustomTemplate(c *config.CustomTemplateTagger) (policy, error) {
 			return nil, fmt.Errorf("customTemplate: component %q has no policy", component.Name)
 		}
 		seen[component.Name] = true
-		if parts[component.Name], err = newPolicy(component.TagPolicy); err != nil {
+		if parts[component.Name], err = newPolicy(component.TagPolicy, o); err != nil {
 			return nil, err
 		}
 	}

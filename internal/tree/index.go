@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -100,7 +101,8 @@ func (x *Index) Stamped(path string, s Stamp) (File, error) {
 	}
 	switch {
 	case s.Mode.IsRegular():
-		return x.read(path)
+		after, digest, err := x.read(path, path, sha256.New)
+		return fileOf(after, digest), err
 	case s.Mode&fs.ModeSymlink != 0:
 		target, err := os.Readlink(path)
 		if err != nil {
@@ -135,32 +137,50 @@ func (x *Index) find(path string, s Stamp) (entry, bool) {
 
 func day(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
-// read hashes the file until it holds still, and remembers the digest only then.
-func (x *Index) read(path string) (File, error) {
-	var f File
+// MD5 is the digest of prefix and what the file at path holds, as Skaffold's tags have it. It is remembered as well as File's. Of what
+// is no regular file it is the digest of prefix alone.
+func (x *Index) MD5(path, prefix string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", err
+	}
+	s := StampOf(info)
+	if !s.Mode.IsRegular() {
+		sum := md5.Sum([]byte(prefix))
+		return hex.EncodeToString(sum[:]), nil
+	}
+	name := path + "\x00" + prefix // a name that no file has
+	e, ok := x.find(name, s)
+	if !ok {
+		_, e.digest, err = x.read(name, path, func() hash.Hash { h := md5.New(); h.Write([]byte(prefix)); return h })
+	}
+	return hex.EncodeToString(e.digest[:md5.Size]), err
+}
+
+// read hashes the file until it holds still, and remembers the digest, under a name, only then.
+func (x *Index) read(name, path string, begin func() hash.Hash) (s Stamp, digest [sha256.Size]byte, err error) {
 	for range tries {
-		begin := x.now()
-		before, after, digest, err := x.hash(path)
-		if err != nil {
-			return File{}, err
+		start := x.now()
+		var before Stamp
+		if before, s, digest, err = x.hash(path, begin()); err != nil {
+			return s, digest, err
 		}
-		f = fileOf(after, digest)
-		if before != after {
+		if before != s {
 			continue
 		}
 		x.mu.Lock()
-		x.entries[path] = entry{stamp: after, digest: digest, read: begin.UnixNano(), used: day(begin)}
+		x.entries[name] = entry{stamp: s, digest: digest, read: start.UnixNano(), used: day(start)}
 		x.dirty = true
 		x.mu.Unlock()
 		break
 	}
-	return f, nil
+	return s, digest, nil
 }
 
 // Reads is how many files were read so far because nothing proved what they hold.
 func (x *Index) Reads() int64 { return x.reads.Load() }
 
-func (x *Index) hash(path string) (before, after Stamp, digest [sha256.Size]byte, err error) {
+func (x *Index) hash(path string, h hash.Hash) (before, after Stamp, digest [sha256.Size]byte, err error) {
 	x.reads.Add(1)
 	f, err := os.Open(path)
 	if err != nil {
@@ -172,7 +192,6 @@ func (x *Index) hash(path string) (before, after Stamp, digest [sha256.Size]byte
 		return
 	}
 	before = StampOf(info)
-	h := sha256.New()
 	if err = x.copy(h, f); err != nil {
 		err = fmt.Errorf("read %s: %w", path, err)
 		return

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -302,4 +303,38 @@ func BenchmarkIndex(b *testing.B) {
 			}
 		}
 	})
+}
+
+func TestMD5IsRememberedBesideTheDigest(t *testing.T) {
+	dir := plant(t, "f", "l -> f")
+	file := filepath.Join(t.TempDir(), "index")
+	x := open(t, file)
+	want := func(text string) string {
+		s := md5.Sum([]byte(text))
+		return hex.EncodeToString(s[:])
+	}
+	check := func(x *Index, name, prefix, text string) {
+		t.Helper()
+		if got, err := x.MD5(filepath.Join(dir, name), prefix); err != nil || got != want(text) {
+			t.Errorf("MD5 of %s%s is %s, %v", prefix, name, got, err)
+		}
+	}
+	check(x, "f", "a/", "a/f")
+	check(x, "f", "b/", "b/f")
+	check(x, "l", "b/", "b/")
+	if got := digest(t, x, filepath.Join(dir, "f")); got != sum("f") {
+		t.Errorf("the digest is %s", got)
+	}
+	age(x)
+	if err := x.Save(); err != nil {
+		t.Fatal(err)
+	}
+	y := open(t, file)
+	check(y, "f", "a/", "a/f")
+	if got := digest(t, y, filepath.Join(dir, "f")); got != sum("f") || y.Reads() != 0 {
+		t.Errorf("the digest is %s after %d reads", got, y.Reads())
+	}
+	if _, err := y.MD5(filepath.Join(dir, "absent"), ""); !os.IsNotExist(err) {
+		t.Errorf("an absent file: %v", err)
+	}
 }
