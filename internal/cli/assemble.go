@@ -19,6 +19,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/deploy"
 	dockerdeploy "github.com/skiff-dev/skiff/internal/deploy/docker"
+	"github.com/skiff-dev/skiff/internal/deploy/helm"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/event"
@@ -48,6 +49,7 @@ type rooms struct {
 	index    *tree.Index
 	cache    *image.Cache
 	deployer *deploy.Deployer
+	releases *helm.Deployer // nil: no project of the session had releases
 
 	forwarder *forward.Forwarder // nil: nothing is forwarded
 
@@ -305,7 +307,7 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 		if s.plan {
 			l.Before = s.confirm
 		}
-		l.Place = pipeline.Cluster{Deployer: s.deployerOnce(project), Kube: s.cluster, Status: o, Sink: s.bus}
+		l.Place = s.withReleases(pipeline.Cluster{Deployer: s.deployerOnce(project), Kube: s.cluster, Status: o, Sink: s.bus}, project, l.Render)
 	}
 	return l, s.checkBuilds(l)
 }

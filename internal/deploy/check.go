@@ -14,7 +14,6 @@ func Check(project *config.Project) error {
 			there     bool
 			key, hint string
 		}{
-			{d.Helm != nil && len(d.Helm.Releases) > 0, "helm", `run "helm template" into a file, and list the file under manifests.rawYaml`},
 			{d.Kpt != nil, "kpt", "list the manifests under manifests.rawYaml"},
 			{d.CloudRun != nil, "cloudrun", "deploy with gcloud, or to a Kubernetes cluster"},
 		} {

@@ -16,14 +16,12 @@ func TestCheckRefusesWhatCannotBeDeployed(t *testing.T) {
 	if err := deploy.Check(project); err != nil {
 		t.Errorf("kubectl: %v", err)
 	}
-	c.Deploy.Docker, c.Deploy.Helm = &config.DockerDeploy{}, &config.HelmDeploy{Releases: []*config.HelmRelease{{}}}
 	c.Deploy.Kpt, c.Deploy.CloudRun = &config.KptDeploy{}, &config.CloudRunDeploy{}
 	var got []string
 	for _, e := range diag.All(deploy.Check(project)) {
 		got = append(got, e.Error())
 	}
 	want := []string{
-		"skaffold.yaml: deploy.helm is not supported yet",
 		"skaffold.yaml: deploy.kpt is not supported yet", "skaffold.yaml: deploy.cloudrun is not supported yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -79,7 +79,7 @@ func Objects(ctx context.Context, project *config.Project, o Options) (Manifests
 		m.Warnings = append(m.Warnings, read.Warnings...)
 	}
 	m.Objects, m.Warnings = unique(m.Objects, m.Warnings)
-	rules := NewRules(selectors(project, o.Rules)...)
+	rules := RulesOf(project, o.Rules...)
 	used := rules.Images(m.Objects, o.Images)
 	m.Warnings = append(m.Warnings, unused(project, o.Images, used)...)
 	rules.Labels(m.Objects, o.Labels)
@@ -108,12 +108,13 @@ func ordered(project *config.Project, images map[string]string) []Image {
 	return all
 }
 
-func selectors(project *config.Project, more []*config.ResourceSelector) []*config.ResourceSelector {
+// RulesOf are the rules of a project: those of all its configs, and more.
+func RulesOf(project *config.Project, more ...*config.ResourceSelector) *Rules {
 	var all []*config.ResourceSelector
 	for _, c := range project.Configs {
 		all = append(all, &c.ResourceSelector)
 	}
-	return append(all, more...)
+	return NewRules(append(all, more...)...)
 }
 
 // unique keeps the last of several objects with one name, as applying them one after the other would.

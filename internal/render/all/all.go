@@ -39,11 +39,38 @@ func Sources(project *config.Project, o Options) ([]render.Source, error) {
 		if k := c.Manifests.Kustomize; k != nil && len(k.Paths) > 0 {
 			add(kustomize.New(kustomize.Options{Paths: k.Paths, BuildArgs: k.BuildArgs, Dir: dir(project, c), Templates: o.Templates}))
 		}
-		if h := c.Manifests.Helm; h != nil && len(h.Releases) > 0 {
+		if h := c.Manifests.Helm; h != nil && len(h.Releases) > 0 && c.Deploy.Helm == nil {
 			add(helm.New(o.helm(project, c, h.Releases, h.Flags, "manifests", "helm")))
 		}
 	}
+	for _, c := range project.Configs {
+		if r, err := o.releases(project, c); err != nil {
+			faults = append(faults, diag.All(err)...)
+		} else if r != nil {
+			sources = append(sources, r)
+		}
+	}
 	return sources, faults.Err()
+}
+
+// releases is what helm installs of a config: releases under manifests stand for those under deploy, where both are there.
+func (o Options) releases(project *config.Project, c *config.Config) (*Releases, error) {
+	h, m := c.Deploy.Helm, c.Manifests.Helm
+	if h == nil {
+		return nil, nil
+	}
+	of := o.helm(project, c, h.Releases, h.Flags, "deploy", "helm")
+	if m != nil && len(m.Releases) > 0 {
+		of = o.helm(project, c, m.Releases, m.Flags, "manifests", "helm")
+	}
+	if len(of.Releases) == 0 {
+		return nil, nil
+	}
+	s, err := helm.New(of)
+	if err != nil {
+		return nil, err
+	}
+	return &Releases{Source: s, Config: c}, nil
 }
 
 // helm is what the releases of one block need.
