@@ -36,7 +36,7 @@ type options struct {
 	out, skiff     string
 	file           string
 	only           []string
-	saves          int
+	saves, builds  int
 	files, bursts  int
 	rounds, runs   int
 	folders, inOne int
@@ -51,6 +51,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.out, "o", "dist/bench.json", "where the JSON goes")
 	f.StringVar(&o.skiff, "skiff", "", "the skiff to measure (default: built from this checkout)")
 	f.StringVar(&only, "only", "", "only these measures, separated by commas: "+strings.Join(names(), ","))
+	f.IntVar(&o.builds, "builds", 15, "rebuild: how many saves on each road")
 	f.IntVar(&o.saves, "saves", 200, "sync: how many saves")
 	f.StringVar(&o.file, "file", "app.py", "sync: which file; unused.py is one that does not make Flask start anew")
 	f.IntVar(&o.files, "files", 500, "burst: how many files at once")
@@ -90,6 +91,7 @@ func measures() []measure {
 	return []measure{
 		{"sync", true, measureSync},
 		{"burst", true, measureBurst},
+		{"rebuild", true, measureRebuild},
 		{"warm", true, measureWarm},
 		{"idle", true, measureIdle},
 		{"start", false, measureStart},

@@ -66,17 +66,19 @@ type reference struct{ target, skaffold float64 } // NaN: none
 func references() map[string]reference {
 	none := math.NaN()
 	return map[string]reference{
-		"sync/save to container, p50":     {15, 1177},
-		"sync/save to container, p99":     {80, none},
-		"sync/lost":                       {0, 0},
-		"burst/all files right":           {1000, none},
-		"burst/batches":                   {2, none},
-		"warm/container runs":             {1600, 1600},
-		"idle/CPU of one core":            {1, none},
-		"start/skiff version":             {40, 87},
-		"load/" + loadLargest:             {40, none},
-		"load/" + loadModules:             {150, none},
-		"local/page: save to served, p50": {20, none},
+		"sync/save to container, p50":              {15, 1177},
+		"sync/save to container, p99":              {80, none},
+		"sync/lost":                                {0, 0},
+		"burst/all files right":                    {1000, none},
+		"burst/batches":                            {2, none},
+		"warm/container runs":                      {1600, 1600},
+		"idle/CPU of one core":                     {1, none},
+		"start/skiff version":                      {40, 87},
+		"load/" + loadLargest:                      {40, none},
+		"load/" + loadModules:                      {150, none},
+		"rebuild/assembled: save to manifest, p50": {60, none},
+		"rebuild/assembled: save to running, p50":  {1000, 7300},
+		"local/page: save to served, p50":          {20, none},
 	}
 }
 

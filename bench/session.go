@@ -39,8 +39,8 @@ func (l *lab) environ() []string {
 	return append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(l.tmp, "cache"))
 }
 
-// dev starts a session in dir, in the namespace of the site.
-func (l *lab) dev(dir string) (*session, error) {
+// dev starts a session in dir, in the namespace of the site, with more flags if there are.
+func (l *lab) dev(dir string, flags ...string) (*session, error) {
 	log, err := os.CreateTemp(l.tmp, "events-*.jsonl")
 	if err != nil {
 		return nil, err
@@ -48,6 +48,7 @@ func (l *lab) dev(dir string) (*session, error) {
 	log.Close()
 	s := &session{events: log.Name(), done: make(chan struct{}), more: make(chan struct{})}
 	s.cmd = exec.Command(l.skiff, "dev", "--namespace="+l.namespace, "--event-log-file="+s.events)
+	s.cmd.Args = append(s.cmd.Args, flags...)
 	s.cmd.Dir, s.cmd.Env = dir, l.environ()
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -18,7 +18,7 @@ func (s *session) builders(ctx context.Context) image.Builders {
 	}
 	return builders.Builders(builders.Options{
 		Docker:   s.dockerOptions(ctx),
-		Assemble: assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index},
+		Assemble: s.assembling(),
 		Golang: golang.Options{
 			Registry: s.remote, Engine: s.engine, Templates: s.templates(ctx), Environ: s.Environ(), Mode: s.command,
 			Platforms: s.platforms, State: s.cachePath("go"), Guard: s.guard,
@@ -28,4 +28,12 @@ func (s *session) builders(ctx context.Context) image.Builders {
 			KubeContext: kubeContext, Namespace: namespace, Guard: s.guard,
 		},
 	})
+}
+
+// assembling is what images are assembled with; nothing where the user wants every image built in full.
+func (s *session) assembling() assemble.Options {
+	if !s.assembles {
+		return assemble.Options{}
+	}
+	return assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index}
 }

@@ -33,6 +33,7 @@ type options struct {
 	disableMultiPlatform string
 	checkNodes           string
 	cacheArtifacts       bool
+	assembles            bool
 	cacheFile            string
 	insecure             []string
 	buildConcurrency     int
@@ -123,6 +124,7 @@ func buildFlags() []flagDef {
 		{name: "platform", target: func(o *options) any { return &o.platforms }, def: []string(nil), commands: building, help: "build for these platforms, for instance linux/arm64"},
 		{name: "disable-multi-platform-build", target: func(o *options) any { return &o.disableMultiPlatform }, def: "", bare: "true", commands: building, help: "of several platforms build for one only (default true for dev and debug)"},
 		{name: "check-cluster-node-platforms", target: func(o *options) any { return &o.checkNodes }, def: "", bare: "true", commands: building, help: "build for the platforms of the cluster's nodes (default true for dev, debug and run)"},
+		{name: "assemble", target: func(o *options) any { return &o.assembles }, def: true, commands: building, help: "make only the layers that changed, without a build, where that is certain to make the same image"},
 		{name: "cache-artifacts", target: func(o *options) any { return &o.cacheArtifacts }, def: true, commands: building, help: "do not build an image whose sources did not change"},
 		{name: "cache-file", target: func(o *options) any { return &o.cacheFile }, def: "", commands: building, help: "where the cache of built images is kept"},
 		{name: "insecure-registry", target: func(o *options) any { return &o.insecure }, def: []string(nil), commands: building + " deploy", help: "registries that are spoken to without TLS"},
