@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 	}{
 		{name: "everything is measured unless asked otherwise"},
 		{name: "some measures", args: []string{"-only", "sync,start"}, only: []string{"sync", "start"}},
-		{name: "a measure that does not exist", args: []string{"-only=fast"}, problem: "choose of sync,burst,warm,idle,start,load"},
+		{name: "a measure that does not exist", args: []string{"-only=fast"}, problem: "choose of sync,burst,rebuild,"},
 		{name: "an argument that is no flag", args: []string{"sync"}, problem: `"sync" is no flag`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
