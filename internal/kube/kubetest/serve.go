@@ -146,6 +146,10 @@ func (s *Server) act(r *http.Request, c call, body []byte) (any, int, error) {
 		}
 		patched := old.DeepCopy()
 		merge(patched.Object, patch)
+		if patched.GetDeletionTimestamp() != nil && len(patched.GetFinalizers()) == 0 {
+			s.erase(c.kind, old)
+			return patched.Object, http.StatusOK, nil
+		}
 		s.store(c.kind, patched)
 		return patched.Object, http.StatusOK, nil
 	case c.Verb == http.MethodPatch && r.Header.Get("Content-Type") == string(types.JSONPatchType):
