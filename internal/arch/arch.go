@@ -64,6 +64,7 @@ func Homes() map[string][]string {
 		"github.com/docker/docker":                 {"engine"},
 		"github.com/moby/buildkit":                 {"engine", "image", "local"},
 		"github.com/google/go-containerregistry":   {"image", "tag"},
+		"github.com/buildpacks/pack":               {"image"},
 		"github.com/fsnotify/fsnotify":             {"watch"},
 		"helm.sh/helm":                             {"render", "deploy"},
 		"sigs.k8s.io/kustomize":                    {"render"},

@@ -289,6 +289,9 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if l.Around, err = s.around(project); err != nil {
 		return nil, err
 	}
+	if l.Around.Build, err = s.buildHooks(project); err != nil {
+		return nil, err
+	}
 	var o status.Options
 	if l.Check, o, err = s.statusOptions(project); err != nil {
 		return nil, err

@@ -6,8 +6,11 @@ import (
 	"github.com/skiff-dev/skiff/internal/image"
 	builders "github.com/skiff-dev/skiff/internal/image/all"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
+	"github.com/skiff-dev/skiff/internal/image/bazel"
+	"github.com/skiff-dev/skiff/internal/image/buildpacks"
 	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/golang"
+	"github.com/skiff-dev/skiff/internal/image/jib"
 )
 
 // builders is the table of builders, with what each of them works with.
@@ -27,6 +30,11 @@ func (s *session) builders(ctx context.Context) image.Builders {
 			Registry: s.remote, Engine: s.engine, Templates: s.templates(ctx), Environ: s.Environ(), Dir: s.Dir, SkipTests: s.skipTests,
 			KubeContext: kubeContext, Namespace: namespace, Guard: s.guard,
 		},
+		Jib: jib.Options{
+			Registry: s.remote, Engine: s.engine, Environ: s.Environ(), SkipTests: s.skipTests, Insecure: s.insecureRegistries(), Guard: s.guard,
+		},
+		Bazel:      bazel.Options{Registry: s.remote, Engine: s.engine, Environ: s.Environ(), Guard: s.guard},
+		Buildpacks: buildpacks.Options{Engine: s.engine, Docker: s.engine.API(), Host: s.engineHost(), Keychain: s.remote.Keychain(), Templates: s.templates(ctx)},
 	})
 }
 
@@ -36,4 +44,12 @@ func (s *session) assembling() assemble.Options {
 		return assemble.Options{}
 	}
 	return assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index}
+}
+
+// engineHost is the engine's address where a container cannot guess it.
+func (s *session) engineHost() string {
+	if host := s.engine.Host(); host != "unix:///var/run/docker.sock" {
+		return host
+	}
+	return ""
 }

@@ -36,14 +36,9 @@ func (s *session) tellMissing(p *config.Project) {
 				s.bus.Send(event.Note{Warn: true, Text: fmt.Sprintf("%s: %s", c.Position(path...), what)})
 			}
 		}
-		hooks := func(h config.HostHooks) bool { return len(h.Before)+len(h.After) > 0 }
-		tell(hooks(c.Build.Hooks), "build hooks are not run yet", "build", "hooks")
 		if k := c.Deploy.Kubectl; k != nil {
 			_, _, _, rest := kubectlFlags(&config.Project{Configs: []*config.Config{c}})
 			tell(len(rest) > 0, "these flags for kubectl have no effect, for skiff does not use it: "+strings.Join(rest, " "), "deploy", "kubectl", "flags")
-		}
-		for i, a := range c.Build.Artifacts {
-			tell(hooks(a.Hooks), "build hooks are not run yet", "build", "artifacts", i, "hooks")
 		}
 	}
 }

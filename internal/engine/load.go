@@ -32,3 +32,6 @@ func (e *Engine) Load(ctx context.Context, tar io.Reader) error {
 		}
 	}
 }
+
+// API is the client of the engine's API, for libraries that speak it by themselves.
+func (e *Engine) API() *client.Client { return e.client }

@@ -57,6 +57,10 @@ func Compile(a *config.Artifact, workDir string, infer Infer) (Rules, error) {
 		}
 		r.manual = append(r.manual, rule{src: src, dest: absolute(m.Dest, workDir), strip: m.Strip})
 	}
+	if automatic := a.Jib != nil || a.Buildpacks != nil; automatic && len(a.Sync.Manual) == 0 && a.Sync.Auto != nil && infer != nil {
+		// The builder knows which files it can place, whatever they are called.
+		r.globs, r.infer = []string{"**"}, infer
+	}
 	if len(a.Sync.Manual) == 0 && a.Sync.Auto == nil {
 		for _, g := range a.Sync.Infer {
 			if !doublestar.ValidatePattern(clean(g)) {

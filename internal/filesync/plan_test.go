@@ -8,6 +8,28 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 )
 
+func TestABuilderThatKnowsPlacesItsFilesByItself(t *testing.T) {
+	auto := true
+	for _, a := range []*config.Artifact{
+		{Image: "web", Context: "/src", Sync: &config.Sync{Auto: &auto}, Jib: &config.JibArtifact{}},
+		{Image: "web", Context: "/src", Sync: &config.Sync{Auto: &auto}, Buildpacks: &config.BuildpacksArtifact{}},
+	} {
+		rules, err := Compile(a, "/", func(rel string) []string {
+			if rel == "deep/a.js" {
+				return []string{"/www/a.js"}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops, unmatched := Plan(rules, []Change{{Path: "/src/deep/a.js"}, {Path: "/src/b.go"}, {Path: "/src/deep/a.js", Deleted: true}})
+		if len(ops) != 1 || ops[0].Remote != "/www/a.js" || ops[0].Delete || len(unmatched) != 2 {
+			t.Errorf("%v, %v", ops, unmatched)
+		}
+	}
+}
+
 func TestPlanSaysWhereEachChangeGoes(t *testing.T) {
 	manual := func(rules ...*config.SyncRule) *config.Sync { return &config.Sync{Manual: rules} }
 	gone := func(path string) Change { return Change{Path: path, Deleted: true} }

@@ -143,6 +143,14 @@ func (r *Registry) clients() (*remote.Puller, *remote.Pusher, error) {
 	return puller, pusher, nil
 }
 
+// Keychain is the credentials that the client was made with, for libraries that speak to registries by themselves; nil: nobody's.
+func (r *Registry) Keychain() authn.Keychain {
+	if r.creds == nil {
+		return nil
+	}
+	return keychain{r.creds}
+}
+
 // keychain gives the docker configuration's credentials to the registry client.
 type keychain struct{ creds *engine.Auth }
 

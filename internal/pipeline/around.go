@@ -8,11 +8,13 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/event"
+	"github.com/skiff-dev/skiff/internal/image"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
 
 // Around is what a project asks for between the stages: tests and lifecycle hooks. Each part may be nil.
 type Around struct {
+	Build        image.Hooks
 	Tested       func(artifact string) bool // whether an image has tests
 	Test         func(ctx context.Context, images []Built) error
 	TestFiles    func(ctx context.Context, artifact string) ([]string, error) // absolute: a change of one is a reason to test again

@@ -174,16 +174,23 @@ func (l *Line) Build(ctx context.Context, artifacts []*config.Artifact, wrap fun
 	}
 	set := l.Images
 	set.Built = l.built
+	hooked := l.Around.Build.Around()
 	set.Builders = func(a *config.Artifact) (image.Builder, error) {
 		b, err := l.Images.Builders(a)
-		if err != nil || wrap == nil {
-			return b, err
+		if err != nil {
+			return nil, err
+		}
+		b = hooked.Wrap(b)
+		if wrap == nil {
+			return b, nil
 		}
 		return wrap(b), nil
 	}
 	var results []Built
 	err = l.stage(event.Build, "", func() error {
-		results, err = image.Build(ctx, set, requests, l.Sink)
+		if results, err = image.Build(ctx, set, requests, l.Sink); err == nil {
+			err = diag.WithCode(diag.CodeBuild, hooked.End(ctx))
+		}
 		return err
 	})
 	for i, r := range results {

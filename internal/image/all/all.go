@@ -6,9 +6,12 @@ import (
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/image"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
+	"github.com/skiff-dev/skiff/internal/image/bazel"
+	"github.com/skiff-dev/skiff/internal/image/buildpacks"
 	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/image/golang"
+	"github.com/skiff-dev/skiff/internal/image/jib"
 )
 
 // Options is what the builders work with.
@@ -17,6 +20,10 @@ type Options struct {
 	Assemble assemble.Options // without a Registry every image is built in full
 	Golang   golang.Options
 	Custom   custom.Options // its Dockerfiles are read by the builder of those
+
+	Jib        jib.Options
+	Bazel      bazel.Options
+	Buildpacks buildpacks.Options
 }
 
 // Builders is the table. Artifacts of a kind that this version does not build are refused by name.
@@ -26,7 +33,10 @@ func Builders(o Options) image.Builders {
 		d = assemble.New(docker.New(o.Docker), o.Assemble)
 	}
 	o.Custom.Docker = docker.New(o.Docker)
-	byKind := map[string]image.Builder{"docker": d, "ko": golang.New(o.Golang), "custom": custom.New(o.Custom)}
+	byKind := map[string]image.Builder{
+		"docker": d, "ko": golang.New(o.Golang), "custom": custom.New(o.Custom), "jib": jib.New(o.Jib), "bazel": bazel.New(o.Bazel),
+		"buildpacks": buildpacks.New(o.Buildpacks),
+	}
 	return func(a *config.Artifact) (image.Builder, error) {
 		b, ok := byKind[Kind(a)]
 		if !ok {

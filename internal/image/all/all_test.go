@@ -25,9 +25,9 @@ func TestOnlyWhatThisVersionBuildsIsTaken(t *testing.T) {
 		{config.Artifact{Docker: docker, Kaniko: &config.KanikoArtifact{}}, `image "web": the builder "kaniko" is not yet supported`, true},
 		{config.Artifact{Custom: &config.CustomArtifact{}}, "custom", false},
 		{config.Artifact{Custom: &config.CustomArtifact{}, Config: cluster}, "custom", false},
-		{config.Artifact{Jib: &config.JibArtifact{}}, `image "web": the builder "jib" is not yet supported`, true},
-		{config.Artifact{Bazel: &config.BazelArtifact{}}, `image "web": the builder "bazel" is not yet supported`, true},
-		{config.Artifact{Buildpacks: &config.BuildpacksArtifact{}}, `image "web": the builder "buildpacks" is not yet supported`, true},
+		{config.Artifact{Jib: &config.JibArtifact{}}, "jib", false},
+		{config.Artifact{Bazel: &config.BazelArtifact{}}, "bazel", false},
+		{config.Artifact{Buildpacks: &config.BuildpacksArtifact{}}, "buildpacks", false},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			tt.artifact.Image = "web"

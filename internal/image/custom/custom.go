@@ -16,21 +16,14 @@ import (
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
-	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
 	"github.com/skiff-dev/skiff/internal/proc"
 )
 
-// Engine is what the builder needs of the Docker engine, for images that are not pushed.
-type Engine interface {
-	Inspect(ctx context.Context, ref string) (engine.Image, error)
-	Tag(ctx context.Context, source, target string) error
-}
-
 // Options is what the builder works with.
 type Options struct {
 	Registry  *image.Registry
-	Engine    Engine
+	Engine    image.Keeper // for images that are not pushed
 	Templates config.Templates
 	Environ   []string // NAME=value
 	Dir       string   // the working folder, in which a command that lists dependencies runs
@@ -76,7 +69,7 @@ func (b *Builder) Build(ctx context.Context, r image.Request, out func(line stri
 		err = b.run(ctx, r, out)
 	}
 	if err == nil {
-		res, err = b.prove(ctx, r)
+		res, err = image.Arrival{Registry: b.o.Registry, Engine: b.o.Engine}.Find(ctx, r, "the build command")
 	}
 	if ctx.Err() != nil {
 		return res, ctx.Err()
@@ -146,42 +139,6 @@ func (b *Builder) environ(r image.Request) []string {
 		}
 	}
 	return env
-}
-
-// prove looks for the image where the command had to put it.
-func (b *Builder) prove(ctx context.Context, r image.Request) (image.Result, error) {
-	res := image.Result{Image: r.Artifact.Image, WorkDir: "/"}
-	if r.Push {
-		digest, err := b.o.Registry.Digest(ctx, r.Ref)
-		if err != nil {
-			return res, &diag.Error{
-				What: fmt.Sprintf("the build command ended well, but %s is not in its registry: %v", r.Ref, err), Err: err,
-				Hint: "where PUSH_IMAGE is true, the command must push the image to $IMAGE",
-			}
-		}
-		res.Digest, res.Ref, res.Pushed = digest, image.Pinned(r.Ref, digest), true
-		// Only sync rules with relative destinations ask for it.
-		if found, err := b.o.Registry.Config(ctx, r.Ref); err == nil && found.WorkingDir != "" {
-			res.WorkDir = found.WorkingDir
-		}
-		return res, nil
-	}
-	if b.o.Engine == nil {
-		return res, diag.Errorf("push it: --push --default-repo=REGISTRY", "there is no engine that the image could be in")
-	}
-	found, err := b.o.Engine.Inspect(ctx, r.Ref)
-	if errors.Is(err, engine.ErrNotFound) {
-		return res, diag.Errorf("the command must make an image that is called $IMAGE, in the engine that DOCKER_HOST or the docker context names",
-			"the build command ended well, but the engine has no image %s", r.Ref)
-	}
-	if err != nil {
-		return res, err
-	}
-	if found.Config.WorkingDir != "" {
-		res.WorkDir = found.Config.WorkingDir
-	}
-	res.ID, res.Ref = found.ID, image.ByID(r.Ref, found.ID)
-	return res, b.o.Engine.Tag(ctx, found.ID, res.Ref)
 }
 
 // Settings are the command and what it is told about where to build for.

@@ -91,7 +91,7 @@ func TestAPushedImageIsProvedInItsRegistry(t *testing.T) {
 	b := New(options(Options{Registry: image.NewRegistry(nil, nil)}))
 	r := image.Request{Artifact: artifact(t, "true"), Ref: ref, Push: true}
 	_, err := b.Build(t.Context(), r, func(string) {})
-	if err == nil || !strings.Contains(diag.Text(err), "is not in its registry") || !strings.Contains(diag.Text(err), "must push the image to $IMAGE") {
+	if err == nil || !strings.Contains(diag.Text(err), "is not in its registry") || !strings.Contains(diag.Text(err), "$PUSH_IMAGE") {
 		t.Fatalf("nothing was pushed: %v", err)
 	}
 	img, err := random.Image(10, 1)

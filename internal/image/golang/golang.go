@@ -4,10 +4,9 @@ package golang
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -18,27 +17,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
-	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
 	"github.com/skiff-dev/skiff/internal/proc"
 )
 
-// Engine is what the builder needs of the Docker engine, for images that are not pushed.
-type Engine interface {
-	Load(ctx context.Context, tar io.Reader) error
-	Tag(ctx context.Context, source, target string) error
-	Inspect(ctx context.Context, ref string) (engine.Image, error)
-}
-
 // Options is what the builder works with.
 type Options struct {
 	Registry  *image.Registry
-	Engine    Engine
+	Engine    image.Loader // for images that are not pushed
 	Templates config.Templates
 	Environ   []string // NAME=value, of the go command
 	Mode      string   // the command word: "debug" compiles without optimizations
@@ -75,6 +65,23 @@ func (b *Builder) Check(a *config.Artifact) error {
 		return diag.WithCode(diag.CodeBuild, diag.Errorf("install Go from https://go.dev/dl, or add it to PATH", "image %q is built from Go sources, and there is no go command", a.Image))
 	}
 	return nil
+}
+
+// Destinations says where files of kodata are. Any other file asks for a build.
+func (b *Builder) Destinations(a *config.Artifact, _ string) (func(rel string) []string, error) {
+	b.mu.Lock()
+	l := b.lists[a.Image]
+	b.mu.Unlock()
+	if l == nil || l.Main == "" {
+		return nil, nil
+	}
+	return func(rel string) []string {
+		below, ok := image.Below(filepath.Join(l.Main, "kodata"), filepath.Join(a.Context, filepath.FromSlash(rel)))
+		if !ok {
+			return nil
+		}
+		return []string{path.Join(dataFolder, below)}
+	}, nil
 }
 
 // Build compiles the program for each platform and puts it on top of its base image.
@@ -129,7 +136,7 @@ func (b *Builder) build(ctx context.Context, r image.Request, out func(line stri
 	if r.Push {
 		return b.push(ctx, r, platforms, images, res)
 	}
-	return b.load(ctx, r, images[0], res)
+	return image.Load(ctx, b.o.Engine, r, images[0])
 }
 
 // push sends the image, or the index of all images.
@@ -148,44 +155,6 @@ func (b *Builder) push(ctx context.Context, r image.Request, platforms []v1.Plat
 	}
 	res.Digest, res.Ref, res.Pushed = digest, image.Pinned(r.Ref, digest), true
 	return res, nil
-}
-
-// load gives the image to the engine.
-func (b *Builder) load(ctx context.Context, r image.Request, img v1.Image, res image.Result) (image.Result, error) {
-	if b.o.Engine == nil {
-		return res, diag.Errorf("push it to a registry: --push --default-repo=REGISTRY", "there is no engine that could keep the image")
-	}
-	tag, err := name.NewTag(r.Ref)
-	if err != nil {
-		return res, err
-	}
-	stream, wait := streamed(func(w io.Writer) error { return tarball.Write(tag, img, w) })
-	err = b.o.Engine.Load(ctx, stream)
-	_ = stream.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-	if written := wait(); err == nil && written != nil && !errors.Is(written, io.ErrClosedPipe) {
-		err = written
-	}
-	if err != nil {
-		return res, err
-	}
-	found, err := b.o.Engine.Inspect(ctx, r.Ref)
-	if err != nil {
-		return res, err
-	}
-	res.ID, res.Ref = found.ID, image.ByID(r.Ref, found.ID)
-	return res, b.o.Engine.Tag(ctx, found.ID, res.Ref)
-}
-
-// streamed is what write writes, as it is read; wait is its error, once it has ended.
-func streamed(write func(io.Writer) error) (r *io.PipeReader, wait func() error) {
-	r, w := io.Pipe()
-	var g errgroup.Group
-	g.Go(func() error {
-		err := write(w)
-		_ = w.CloseWithError(err)
-		return err
-	})
-	return r, g.Wait
 }
 
 // nearby says whether a registry is so near that compressing costs more time than it saves.
