@@ -2,6 +2,7 @@ package assemble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -293,9 +294,8 @@ const special = fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 
 // info gives a copy the owner and the mode that the step says; time and the rest are those of its source.
 func (c *copier) info(n, made *node) error {
+	made.UID, made.GID, made.Mode, made.Xattrs, made.Time = n.UID, n.GID, n.Mode, n.Xattrs, n.Time
 	c.owner.give(made)
-	made.Xattrs = n.Xattrs
-	made.Time = n.Time
 	if n.isLink() {
 		return nil
 	}
@@ -322,6 +322,11 @@ func (c *copier) dir(ctx context.Context, n *node, rel, target string, overwrite
 		var err error
 		if created, err = c.folder(n, target); err != nil {
 			return err
+		}
+	}
+	if !include {
+		if old, err := c.dst.stat(target); err != nil || old != nil && !old.isDir() {
+			return errors.Join(err, &uncertain{"/" + target + " is no folder, and patterns lead below it"})
 		}
 	}
 	c.above = append(c.above, &parent{n, target, include})
