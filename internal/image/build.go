@@ -288,5 +288,9 @@ func collect(ctx context.Context, nodes []*node) ([]Result, error) {
 	if ctx.Err() != nil && len(failed) > 0 {
 		return results, ctx.Err()
 	}
-	return results, diag.WithCode(diag.CodeBuild, errors.Join(append(failed, untried...)...))
+	all := append(failed, untried...)
+	for i, err := range all {
+		all[i] = diag.WithCode(diag.CodeBuild, err) // each by itself, so that each is told with its own place and hint
+	}
+	return results, errors.Join(all...)
 }
