@@ -39,6 +39,7 @@ type options struct {
 	saves, builds  int
 	files, bursts  int
 	rounds, runs   int
+	manifests      int
 	folders, inOne int
 	settle, idle   time.Duration
 }
@@ -56,7 +57,8 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.file, "file", "app.py", "sync: which file; unused.py is one that does not make Flask start anew")
 	f.IntVar(&o.files, "files", 500, "burst: how many files at once")
 	f.IntVar(&o.bursts, "bursts", 3, "burst: how often")
-	f.IntVar(&o.rounds, "rounds", 5, "warm: how many sessions")
+	f.IntVar(&o.rounds, "rounds", 5, "warm: how many sessions; deploy: how many unchanged runs, and rollouts")
+	f.IntVar(&o.manifests, "manifests", 30, "deploy: how many saves of a manifest")
 	f.IntVar(&o.folders, "folders", 5000, "idle: how many folders")
 	f.IntVar(&o.inOne, "per-folder", 10, "idle: how many files in each")
 	f.DurationVar(&o.settle, "settle", 10*time.Second, "idle: rest before measuring")
@@ -93,6 +95,7 @@ func measures() []measure {
 		{"burst", true, measureBurst},
 		{"rebuild", true, measureRebuild},
 		{"warm", true, measureWarm},
+		{"deploy", true, measureDeploy},
 		{"idle", true, measureIdle},
 		{"start", false, measureStart},
 		{"load", false, measureLoad},

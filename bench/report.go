@@ -66,14 +66,22 @@ type reference struct{ target, skaffold float64 } // NaN: none
 func references() map[string]reference {
 	none := math.NaN()
 	return map[string]reference{
-		"sync/save to container, p50":              {15, 1177},
-		"sync/save to container, p99":              {80, none},
-		"sync/lost":                                {0, 0},
-		"burst/all files right":                    {1000, none},
-		"burst/batches":                            {2, none},
-		"warm/container runs":                      {1600, 1600},
-		"idle/CPU of one core":                     {1, none},
-		"start/skiff version":                      {40, 87},
+		"sync/save to container, p50": {15, 1177},
+		"sync/save to container, p99": {80, none},
+		"sync/lost":                   {0, 0},
+		"burst/all files right":       {1000, none},
+		"burst/batches":               {2, none},
+		"warm/container runs":         {1600, 1600},
+		"idle/CPU of one core":        {1, none},
+		"start/skiff version":         {40, 87},
+
+		"deploy/100 objects for the first time, all applied": {3000, none},
+		"deploy/unchanged run, median":                       {400, 39000},
+		"deploy/unchanged run: writes to the API server":     {0, none},
+		"deploy/unchanged run: pods replaced or restarted":   {0, 50},
+		"deploy/one manifest saved, applied, p50":            {60, none},
+		"deploy/rollout over, reported ready, p50":           {100, 2100},
+
 		"load/" + loadLargest:                      {40, none},
 		"load/" + loadModules:                      {150, none},
 		"rebuild/assembled: save to manifest, p50": {60, none},
