@@ -191,7 +191,7 @@ func (s *session) pushes() bool {
 	if docker, err := forEngine(s.project); docker && err == nil {
 		return false // the engine that builds the images also runs them
 	}
-	return s.registry != "" || !s.isLocal()
+	return s.registry != "" || !s.isLocal() || s.loadDisabled()
 }
 
 // open makes what builds need, once for the session. Nothing is sent anywhere.
@@ -310,6 +310,7 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 		if s.plan {
 			l.Before = s.confirm
 		}
+		l.Load = s.loads(l.Push && s.command != "deploy")
 		l.Place = s.withReleases(pipeline.Cluster{Deployer: s.deployerOnce(project), Kube: s.cluster, Status: o, Sink: s.bus}, project, l.Render)
 	}
 	return l, s.checkBuilds(l)

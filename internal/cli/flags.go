@@ -31,6 +31,7 @@ type options struct {
 	tag                  string
 	platforms            []string
 	disableMultiPlatform string
+	loadImages           bool
 	checkNodes           string
 	cacheArtifacts       bool
 	assembles            bool
@@ -122,6 +123,7 @@ func buildFlags() []flagDef {
 		{name: "default-repo", short: "d", target: func(o *options) any { return &o.defaultRepo }, def: "", commands: building + " deploy delete " + tasks, help: "registry that takes the images"},
 		{name: "tag", short: "t", target: func(o *options) any { return &o.tag }, def: "", commands: building + " deploy", help: "use this tag for all images"},
 		{name: "platform", target: func(o *options) any { return &o.platforms }, def: []string(nil), commands: building, help: "build for these platforms, for instance linux/arm64"},
+		{name: "load-images", target: func(o *options) any { return &o.loadImages }, def: false, commands: "deploy", help: "bring images that are in the engine into the nodes of a kind or k3d cluster"},
 		{name: "disable-multi-platform-build", target: func(o *options) any { return &o.disableMultiPlatform }, def: "", bare: "true", commands: building, help: "of several platforms build for one only (default true for dev and debug)"},
 		{name: "check-cluster-node-platforms", target: func(o *options) any { return &o.checkNodes }, def: "", bare: "true", commands: building, help: "build for the platforms of the cluster's nodes (default true for dev, debug and run)"},
 		{name: "assemble", target: func(o *options) any { return &o.assembles }, def: true, commands: building, help: "make only the layers that changed, without a build, where that is certain to make the same image"},
@@ -201,7 +203,6 @@ func pendingFlags() []flagDef {
 		def("resource-selector-rules-file", deploying+" render", "no effect: name the rules in the project file"),
 		def("cloud-run-project", deploying+" render delete", "no effect: Cloud Run is not supported"),
 		def("cloud-run-location", deploying+" render delete", "no effect: Cloud Run is not supported"),
-		def("load-images", "deploy", "no effect: images are pushed"),
 		def("set", "render delete", "no effect"),
 		def("set-value-file", "render delete", "no effect"),
 		def("loud", "render", "not needed: progress goes to standard error"),

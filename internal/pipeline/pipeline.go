@@ -72,6 +72,8 @@ type Line struct {
 	Platforms func(a *config.Artifact) (string, error)
 	Render    render.Options
 	Place     Place
+	// Load brings images that were not pushed to where the cluster finds them; nil: it finds them by itself.
+	Load      func(ctx context.Context, refs []string) error
 	Check     bool // wait until everything runs
 	Around    Around
 	Iterative bool // also between ranks: the objects of one run before the next is sent
@@ -80,6 +82,7 @@ type Line struct {
 	Sink   event.Sink
 
 	built   map[string]Built         // by artifact: what was made or found so far
+	loaded  map[string]bool          // references that the cluster has because of Load
 	warned  map[string]bool          // remarks that were made
 	unready map[kube.ID]*kube.Object // deployed, and not known to run
 
@@ -265,6 +268,9 @@ func (l *Line) deploy(ctx, waiting context.Context, objects []*kube.Object) erro
 	return l.stage(event.Deploy, "", func() error {
 		if err := hook(ctx, l.Around.BeforeDeploy); err != nil {
 			return diag.WithCode(diag.CodeDeploy, err)
+		}
+		if err := l.load(ctx); err != nil {
+			return err
 		}
 		changed, running, err := l.apply(ctx, waiting, objects)
 		l.keepUnready(objects, changed)

@@ -22,7 +22,7 @@ import (
 type Engine interface {
 	Containers(ctx context.Context, labels map[string]string) ([]engine.Container, error)
 	Exec(ctx context.Context, container string, command []string, stdin io.Reader, stdout, stderr io.Writer) (int, error)
-	Save(ctx context.Context, refs ...string) (io.ReadCloser, error)
+	Save(ctx context.Context, ref string) (io.ReadCloser, error)
 }
 
 // Cluster is a cluster whose nodes are containers of the engine.
@@ -33,6 +33,7 @@ type Cluster struct {
 
 var (
 	kindContext = regexp.MustCompile(`^(?:kind-(.+)|(.+)@kind)$`)
+	byID        = regexp.MustCompile(`:[0-9a-f]{64}$`)
 	k3dContext  = regexp.MustCompile(`^k3d-(.+)$`)
 )
 
@@ -62,7 +63,8 @@ type Loader struct {
 	Tell    func(text string) // hears what is sent where; nil: nobody does
 }
 
-// Load sees to it that every node has the images, which are named by their IDs: a name that a node knows is the image.
+// Load sees to it that every node has the images. Where they are named by their IDs, a name that a node knows is the image; under
+// any other name a node may have an older one.
 func (l *Loader) Load(ctx context.Context, refs []string) error {
 	names, err := full(refs)
 	if err != nil || len(refs) == 0 {
@@ -86,7 +88,7 @@ func (l *Loader) Load(ctx context.Context, refs []string) error {
 	for i, name := range names {
 		var lack []state
 		for _, s := range states {
-			if !s.images[name] {
+			if !s.images[name] || !byID.MatchString(name) {
 				lack = append(lack, s)
 			}
 		}
