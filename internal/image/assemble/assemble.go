@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"io"
 
+	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
 )
@@ -129,6 +130,9 @@ func (b *Builder) full(ctx context.Context, r image.Request, in *inputs, why err
 		rec, _ = b.remember(ctx, in, r.Platform)
 	}
 	res, err := b.Docker.Build(ctx, r, out)
+	if diag.Kind(err) == diag.CodeCluster && isUncertain(why) && ctx.Err() == nil {
+		return res, fmt.Errorf("it has to be built in full, because %s: %w", reason(why), err)
+	}
 	if err != nil {
 		return res, err
 	}

@@ -295,3 +295,8 @@ func reason(err error) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line
 }
+
+func isUncertain(err error) bool {
+	var u *uncertain
+	return errors.As(err, &u)
+}
