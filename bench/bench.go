@@ -57,7 +57,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.file, "file", "app.py", "sync: which file; unused.py is one that does not make Flask start anew")
 	f.IntVar(&o.files, "files", 500, "burst: how many files at once")
 	f.IntVar(&o.bursts, "bursts", 3, "burst: how often")
-	f.IntVar(&o.rounds, "rounds", 5, "warm: how many sessions; deploy: how many unchanged runs, and rollouts")
+	f.IntVar(&o.rounds, "rounds", 5, "warm, local, services: how many sessions or rounds; deploy: how many unchanged runs, and rollouts")
 	f.IntVar(&o.manifests, "manifests", 30, "deploy: how many saves of a manifest")
 	f.IntVar(&o.folders, "folders", 5000, "idle: how many folders")
 	f.IntVar(&o.inOne, "per-folder", 10, "idle: how many files in each")
@@ -100,6 +100,7 @@ func measures() []measure {
 		{"start", false, measureStart},
 		{"load", false, measureLoad},
 		{"local", false, measureLocal},
+		{"services", false, measureServices},
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -88,12 +87,11 @@ type hello struct {
 
 func newHello(l *lab) (*hello, error) {
 	h := &hello{dir: filepath.Join(l.tmp, "hello")}
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
+	var err error
+	if h.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	h.port = listener.Addr().(*net.TCPAddr).Port
-	if err := errors.Join(listener.Close(), os.CopyFS(h.dir, os.DirFS(filepath.Join(l.root, "examples", "hello")))); err != nil {
+	if err := errors.Join(os.CopyFS(h.dir, os.DirFS(filepath.Join(l.root, "examples", "hello")))); err != nil {
 		return nil, err
 	}
 	port := strconv.Itoa(h.port)

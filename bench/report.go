@@ -87,6 +87,7 @@ func references() map[string]reference {
 		"rebuild/assembled: save to manifest, p50": {60, none},
 		"rebuild/assembled: save to running, p50":  {1000, 7300},
 		"local/page: save to served, p50":          {20, none},
+		"services/" + servicesOwn:                  {150, none},
 	}
 }
 

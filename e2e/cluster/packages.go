@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// packages are those of Debian that the cluster is made of. kubectl is not among them: nothing here needs it.
+// packages are those of Debian that the cluster is made of, and a redis for tests that run one as a process. kubectl is not among
+// them: nothing here needs it.
 var packages = []string{
 	"ca-certificates", "containerd", "runc", "containernetworking-plugins", "iptables", "conntrack", "iproute2", "mount",
-	"docker-registry", "docker.io", "debootstrap", "busybox-static",
+	"docker-registry", "docker.io", "debootstrap", "busybox-static", "redis-server",
 }
 
 // installPackages installs those that are missing.
@@ -37,7 +38,7 @@ func (c *cluster) installPackages(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "installed " + strings.Join(missing, " "), disableRegistry(ctx, missing)
+	return "installed " + strings.Join(missing, " "), disableServices(ctx, missing)
 }
 
 func missingPackages(ctx context.Context) ([]string, error) {
@@ -75,11 +76,17 @@ func forbidServices(file string) (allow func() error, err error) {
 	return func() error { return os.Remove(file) }, nil
 }
 
-// disableRegistry keeps Debian's own registry from starting with the machine, where this run brought it.
-func disableRegistry(ctx context.Context, installed []string) error {
-	if _, err := os.Stat("/run/systemd/system"); err != nil || !slices.Contains(installed, "docker-registry") {
+// disableServices keeps Debian's own registry and redis from starting with the machine, where this run brought them.
+func disableServices(ctx context.Context, installed []string) error {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return nil
 	}
-	_, err := output(ctx, "systemctl", "disable", "docker-registry.service")
-	return err
+	var failed error
+	for _, name := range []string{"docker-registry", "redis-server"} {
+		if slices.Contains(installed, name) {
+			_, err := output(ctx, "systemctl", "disable", name+".service")
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
 }

@@ -81,7 +81,7 @@ func (s *session) runHere(project *config.Project, l *pipeline.Line) error {
 		}
 		return refs, nil
 	}
-	l.Push, l.Place = false, s.local
+	l.Push, l.Place, s.local.NoWait = false, s.local, !l.Check
 	return nil
 }
 

@@ -12,12 +12,22 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	health "google.golang.org/grpc/health/grpc_health_v1"
-
-	"github.com/skiff-dev/skiff/internal/proc"
 )
 
+// runner runs a command as a process of a pod would.
+type runner func(ctx context.Context, args []string) error
+
+// beside runs commands where a process runs, and as it does.
+func (u *unitRun) beside(p Process) runner {
+	return func(ctx context.Context, args []string) error {
+		c := u.command(p)
+		c.Args, c.Grace = args, 100*time.Millisecond
+		return u.target.Guard.Run(ctx, c, nil)
+	}
+}
+
 // ask asks a process once how it is; nil means well.
-func (p *Probe) ask(ctx context.Context, guard *proc.Guard, of Process) error {
+func (p *Probe) ask(ctx context.Context, run runner) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	switch p.Kind {
@@ -34,7 +44,7 @@ func (p *Probe) ask(ctx context.Context, guard *proc.Guard, of Process) error {
 	case "sleep":
 		return pause(ctx, p.Delay)
 	}
-	return guard.Run(ctx, proc.Command{Args: p.Args, Dir: of.Dir, Env: of.Env, Grace: 100 * time.Millisecond}, nil)
+	return run(ctx, p.Args)
 }
 
 // http is well with any status from 200 to 399, as the kubelet sees it.
@@ -84,14 +94,14 @@ func (p *Probe) grpc(ctx context.Context) error {
 // follow asks again and again until ctx ends, and tells when the answer turns: after as many equal answers as the probe demands. With
 // eager it asks more often than the manifest says until the first good answer, so that nobody waits for a process that is there, and
 // a bad answer before that is nothing to tell.
-func (p *Probe) follow(ctx context.Context, guard *proc.Guard, of Process, eager bool, turned func(ok bool, err error)) {
+func (p *Probe) follow(ctx context.Context, run runner, eager bool, turned func(ok bool, err error)) {
 	good, bad, known, ok := 0, 0, false, false
 	wait, quick := p.Delay, 5*time.Millisecond
 	if eager {
 		wait = 0
 	}
 	for pause(ctx, wait) == nil {
-		err := p.ask(ctx, guard, of)
+		err := p.ask(ctx, run)
 		if ctx.Err() != nil {
 			return
 		}

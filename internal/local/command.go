@@ -33,8 +33,8 @@ func (p *planner) command(d *draft, c *container) {
 	if c.own.Dir != "" && !p.Host.IsDir(c.layout.Dir) {
 		p.find(Broken, d, c, "settings", "make it, or correct dir in skiff.yaml", "the folder %s is not there", c.layout.Dir)
 	}
-	if strings.HasPrefix(args[0], filepath.Join(p.State, "bin")+string(filepath.Separator)) {
-		return // it is compiled before it is run
+	if p.compiled(args[0]) {
+		return // it is made before it is run
 	}
 	program := args[0]
 	if words, simple := commands(c.own.Command); simple && len(words) == 1 && len(words[0]) > 0 {
@@ -47,6 +47,11 @@ func (p *planner) command(d *draft, c *container) {
 		}
 		p.find(Broken, d, c, "program", hint, "%q is not on this machine", program)
 	}
+}
+
+// compiled says whether a path is that of a program which is compiled here.
+func (p *planner) compiled(path string) bool {
+	return strings.HasPrefix(path, filepath.Join(p.State, "bin")+string(filepath.Separator))
 }
 
 // argv is the command as the image sees it.
@@ -72,6 +77,9 @@ func (p *planner) program(c *container, name string) string {
 		case !compiled.Folder && path.Base(compiled.Output) == path.Base(name):
 			return program
 		}
+	}
+	if p.compiled(name) {
+		return name
 	}
 	look := func(n string) bool { _, err := p.Host.Look(n, c.layout.Dir, c.process.Env); return err == nil }
 	if look(name) {

@@ -42,10 +42,10 @@ func TestWhatADockerfileSays(t *testing.T) {
 			}, Findings: []Finding{{Level: Gap, Topic: "files", Text: "Dockerfile:7: https://x/y is not fetched"}}}},
 		{"a Go program of an earlier stage", "FROM golang AS b\nARG CMD\nWORKDIR /s\nCOPY go.mod ./\nRUN go mod download\nCOPY . .\nRUN --mount=type=cache,target=/c CGO_ENABLED=0 GOOS=linux go build -a -ldflags '-s -w' -o /out/ ./cmd/$CMD && touch /x\nFROM scratch\nCOPY --from=b /out/web /\nCOPY --from=b /s/www /www\nCMD [\"/web\"]\n", map[string]string{"CMD": "web"},
 			Image{Base: "scratch", Dir: "/", Cmd: []string{"/web"}, Copies: []Copy{{Src: "www", Dest: "/www", Dir: true}},
-				Compiles: []Compile{{Dir: "/src", Args: []string{"go", "build", "-ldflags=-s -w"}, Env: []string{"CGO_ENABLED=0"}, Output: "/web", Package: "./cmd/web", Line: 7}}}},
+				Compiles: []Compile{{Dir: "/src", Args: []string{"go", "build", "-ldflags=-s -w"}, Env: []string{"CGO_ENABLED=0"}, Output: "/web", Package: "./cmd/web", Line: 7, Base: "golang"}}}},
 		{"a Go program of the same stage, by its module's name", "FROM golang\nWORKDIR /s\nCOPY *.go go.mod ./\nRUN go build\nCMD [\"./tool\"]\n", nil,
 			Image{Base: "golang", Dir: "/s", Cmd: []string{"./tool"}, Copies: []Copy{{Src: "*.go", Dest: "/s", Wild: true}, {Src: "go.mod", Dest: "/s/go.mod"}},
-				Compiles: []Compile{{Dir: "/src", Args: []string{"go", "build"}, Output: "/s/tool", Package: ".", Line: 4}}}},
+				Compiles: []Compile{{Dir: "/src", Args: []string{"go", "build"}, Output: "/s/tool", Package: ".", Line: 4, Base: "golang"}}}},
 		{"what is installed and what is not run", "FROM python\nRUN apt-get update && apt-get install -y --no-install-recommends gcc git\nRUN pip install -r requirements.txt\nRUN ./configure --fast\n", nil,
 			Image{Base: "python", Dir: "/", Needs: []Need{
 				{Kind: "system", Names: []string{"gcc", "git"}, Install: "install gcc, git", Text: "apt-get install -y --no-install-recommends gcc git", Line: 2},
@@ -75,7 +75,7 @@ func TestTheTargetStage(t *testing.T) {
 
 func TestGoProgramsOfAllKinds(t *testing.T) {
 	one := func(c Compile) []Compile {
-		c.Line = 4
+		c.Line, c.Base = 4, "golang"
 		if c.Args == nil {
 			c.Args = []string{"go", "build"}
 		}

@@ -39,11 +39,20 @@ func NewHost(ctx context.Context, guard *proc.Guard, environ []string, name stri
 		}
 	}
 	slices.Sort(h.Env)
+	var mu sync.Mutex
+	complete := map[string]bool{} // what lacks something is asked again: it may have been installed since
 	h.Lacks = func(kind string, packages []string, path string) []string {
-		return lacks(ctx, guard, h.Env, kind, packages, path)
+		mu.Lock()
+		defer mu.Unlock()
+		key := strings.Join(append([]string{kind, path}, packages...), "\x00")
+		if complete[key] {
+			return nil
+		}
+		missing := lacks(ctx, guard, h.Env, kind, packages, path)
+		complete[key] = len(missing) == 0
+		return missing
 	}
 	known := map[string]string{}
-	var mu sync.Mutex
 	h.Version = func(args []string, path string) string {
 		mu.Lock()
 		defer mu.Unlock()

@@ -44,6 +44,7 @@ type Compile struct {
 	Folder  bool     // Output is a folder that takes every program by its own name
 	From    string   // of a folder: where it is in the stage that makes it
 	File    string   // the one program of a folder that is meant; Output is its path
+	Base    string   // the image whose compiler the Dockerfile takes
 	Line    int
 }
 

@@ -84,7 +84,7 @@ func (u *unitRun) probe(ctx context.Context, p Process, running *proc.Process) {
 	defer both.Wait()
 	if p.Live != nil {
 		both.Go(func() {
-			p.Live.follow(ctx, u.target.Guard, p, false, func(ok bool, err error) {
+			p.Live.follow(ctx, u.beside(p), false, func(ok bool, err error) {
 				if !ok {
 					u.note("container %q is restarted: its liveness probe failed: %v", p.Container, err)
 					u.stopping(ctx, p)
@@ -98,7 +98,7 @@ func (u *unitRun) probe(ctx context.Context, p Process, running *proc.Process) {
 		return
 	}
 	was := false
-	p.Ready.follow(ctx, u.target.Guard, p, true, func(ok bool, err error) {
+	p.Ready.follow(ctx, u.beside(p), true, func(ok bool, err error) {
 		switch {
 		case !ok:
 			u.note("container %q is not ready: %v", p.Container, err)
@@ -116,7 +116,7 @@ func (u *unitRun) startup(ctx context.Context, p Process, running *proc.Process)
 	asking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	up := false
-	p.Startup.follow(asking, u.target.Guard, p, true, func(ok bool, _ error) {
+	p.Startup.follow(asking, u.beside(p), true, func(ok bool, _ error) {
 		if ok {
 			up = true
 			cancel()

@@ -78,7 +78,7 @@ func (u *unitRun) began(ctx context.Context, p Process, running *proc.Process) b
 	if p.PostStart == nil {
 		return true
 	}
-	err := p.PostStart.ask(ctx, u.target.Guard, p)
+	err := p.PostStart.ask(ctx, u.beside(p))
 	if err != nil && ctx.Err() == nil {
 		u.note("container %q is restarted: postStart failed: %v", p.Container, err)
 		running.Stop()
@@ -93,7 +93,7 @@ func (u *unitRun) stopping(ctx context.Context, p Process) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Grace)
 	defer cancel()
-	if err := p.PreStop.ask(ctx, u.target.Guard, p); err != nil {
+	if err := p.PreStop.ask(ctx, u.beside(p)); err != nil {
 		u.note("container %q: preStop failed: %v", p.Container, err)
 	}
 }

@@ -19,18 +19,24 @@ var interpreters = map[string][]string{
 	"eclipse-temurin": {"java", "-version"}, "amazoncorretto": {"java", "-version"}, "perl": {"perl", "-v"},
 }
 
-// versions compares the interpreter of this machine with the base image, as far as its tag names one.
+// versions compares the interpreter of this machine with the base image, and its compiler with that of the stage that compiles, as
+// far as a tag names a version.
 func (p *planner) versions(d *draft, c *container) {
-	name, want := baseVersion(c.image.Base)
-	args, known := interpreters[name]
-	if !known || want == "" || p.Host.Version == nil {
-		return
+	bases := []string{c.image.Base}
+	for _, made := range c.image.Compiles {
+		bases = append(bases, made.Base)
 	}
-	has := p.Host.Version(args, p.tools(c))
-	if has == "" || sameVersion(want, has) {
-		return
+	slices.Sort(bases)
+	for _, base := range slices.Compact(bases) {
+		name, want := baseVersion(base)
+		args, known := interpreters[name]
+		if !known || want == "" || p.Host.Version == nil {
+			continue
+		}
+		if has := p.Host.Version(args, p.tools(c)); has != "" && !sameVersion(want, has) {
+			p.find(Differs, d, c, "version", "", "%s %s of this machine, not that of the image %s", args[0], has, base)
+		}
 	}
-	p.find(Differs, d, c, "version", "", "%s %s of this machine, not that of the image %s", args[0], has, c.image.Base)
 }
 
 // architecture says which kind of machine the project asks for, if it is not this one.
@@ -57,8 +63,10 @@ func baseVersion(ref string) (name, version string) {
 	return path.Base(repository), strings.Trim(tag, ".")
 }
 
-// sameVersion says whether a version is the wanted one, as exactly as that is given.
-func sameVersion(want, has string) bool { return has == want || strings.HasPrefix(has, want+".") }
+// sameVersion says whether a version is the wanted one, as exactly as that is given. Java 8 calls itself 1.8.
+func sameVersion(want, has string) bool {
+	return has == want || strings.HasPrefix(has, want+".") || strings.HasPrefix(has, "1.8.") && want == "8"
+}
 
 // version asks a program of this machine for its version; "" when there is none.
 func version(ctx context.Context, guard *proc.Guard, env []string, args []string) string {

@@ -209,8 +209,7 @@ func (p *planner) foreign(d *draft, c *container) {
 		return
 	}
 	hint := "add to skiff.yaml: local: {external: {" + name + ": {command: …, port: …}}}, or {address: HOST:PORT} where one runs"
-	if command := wellKnown(name); command != "" {
-		program, _, _ := strings.Cut(command, " ")
+	if program, command := wellKnown(name); program != "" {
 		if _, err := p.Host.Look(program, p.State, p.Host.Env); err == nil {
 			hint = fmt.Sprintf("%s is on the PATH; add to skiff.yaml: local: {external: {%s: {command: %s, port: %d}}}", program, name, command, firstPort(c))
 		}
@@ -324,10 +323,14 @@ func firstPort(c *container) int {
 	return 0
 }
 
-// wellKnown is how a server is started whose image needs no words to be known.
-func wellKnown(image string) string {
-	return map[string]string{
-		"redis": "redis-server --port 6379", "valkey": "valkey-server --port 6379", "memcached": "memcached -l 127.0.0.1 -p 11211",
-		"nats": "nats-server -p 4222", "etcd": "etcd", "minio": "minio server .",
+// wellKnown is how a server is started whose image needs no words to be known, and the program that this takes.
+func wellKnown(image string) (program, command string) {
+	known := map[string][2]string{
+		"redis": {"redis-server", "redis-server --port 6379"}, "valkey": {"valkey-server", "valkey-server --port 6379"},
+		"memcached": {"memcached", "memcached -l 127.0.0.1 -p 11211"}, "nats": {"nats-server", "nats-server -p 4222"},
+		"etcd": {"etcd", "etcd"}, "minio": {"minio", "minio server data"}, "rabbitmq": {"rabbitmq-server", "rabbitmq-server"},
+		"mongo":    {"mongod", "mkdir -p data && exec mongod --port 27017 --dbpath data"},
+		"postgres": {"postgres", "test -d data || initdb -U postgres -D data; exec postgres -D data -p 5432 -k /tmp"},
 	}[image]
+	return known[0], known[1]
 }

@@ -172,7 +172,7 @@ func (r *reader) run(st *stage, c *instructions.RunCommand) {
 			continue // it warms a cache
 		}
 		if here, known := seen.source(r.Context, made.Dir); ok && known && !strings.Contains(made.Package, "@") {
-			made.Dir, made.Line = here, lineOf(c)
+			made.Dir, made.Line, made.Base = here, lineOf(c), st.base
 			st.compiles = append(st.compiles, made)
 			continue
 		}

@@ -24,7 +24,8 @@ type Options struct {
 	Host    Host                                    // what is asked of this machine
 	Guard   *proc.Guard                             // starts everything
 	Read    func(a *config.Artifact) (Image, error) // what the artifact's recipe says
-	Strict  bool                                    // a difference to the cluster is a failure
+	Strict  bool                                    // a difference to the cluster is a failure, and nothing begins
+	NoWait  bool                                    // Wait is not called: Apply tells what differs
 }
 
 // Target is this machine as a place to run a project. It takes the same objects as a cluster does, and tells of its processes as pods.
@@ -39,6 +40,7 @@ type Target struct {
 	settings  Settings
 	refs      map[string]string // reference -> artifact
 	told      map[string]bool   // findings that the user has seen
+	remarks   *remarks          // what is to be told when the start is over; nil: nothing
 
 	manifests  func(context.Context) ([]*kube.Object, error) // as they are before images are put in
 	byArtifact map[string][]string                           // the names of what runs an artifact; nil: not asked yet
@@ -89,8 +91,14 @@ func (t *Target) Run(ctx context.Context) error {
 	}
 }
 
-// Plan is what would run for these objects.
+// Plan is what would run for these objects, with all that differs from a cluster.
 func (t *Target) Plan(objects []*kube.Object) (Plan, error) {
+	in, err := t.input(objects)
+	return Compose(in), err
+}
+
+// input is what a plan for these objects depends on.
+func (t *Target) input(objects []*kube.Object) (Input, error) {
 	in := Input{Images: map[string]Image{}, Refs: map[string]string{}, Objects: objects, State: t.State, Host: t.Host}
 	t.mu.Lock()
 	artifacts := t.artifacts
@@ -111,60 +119,43 @@ func (t *Target) Plan(objects []*kube.Object) (Plan, error) {
 	ours := t.plan.Listening()
 	in.Host.Hosts = t.ownHosts()
 	in.Host.Free = func(port int) bool { _, held := ours[port]; return held || t.Host.Free(port) }
-	return Compose(in), failed
+	return in, failed
 }
 
 // Apply makes what runs equal to the objects. It returns those whose processes began anew. What cannot run is the error; the rest runs.
 func (t *Target) Apply(ctx context.Context, objects []*kube.Object) ([]*kube.Object, error) {
 	t.applying.Lock()
 	defer t.applying.Unlock()
-	plan, err := t.Plan(objects)
+	in, err := t.input(objects)
 	if err != nil {
 		return nil, err
 	}
-	failed := t.tell(plan)
+	quick := in
+	if !t.Strict {
+		quick.Host.Lacks, quick.Host.Version = nil, nil // programs have to be started to know it
+	}
+	plan := Compose(quick)
+	failed := plan.Failures(t.Strict)
+	if t.Strict && failed != nil {
+		return nil, failed
+	}
+	t.warn(plan.Findings)
 	if err := t.network(ctx, plan); err != nil {
 		failed = errors.Join(failed, err)
 	}
 	began, err := t.replace(ctx, plan)
 	t.plan = plan
+	err = errors.Join(err, t.look(ctx, in, plan))
+	if failed = errors.Join(failed, err); failed != nil || t.NoWait || len(began) == 0 {
+		t.differences(ctx)
+	}
 	var changed []*kube.Object
 	for _, o := range objects {
 		if slices.Contains(began, o.ID().String()) {
 			changed = append(changed, o)
 		}
 	}
-	return changed, errors.Join(failed, err)
-}
-
-// tell says once what differs, and returns what cannot run.
-func (t *Target) tell(plan Plan) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var failed error
-	var differs []string
-	for _, f := range plan.Findings {
-		switch {
-		case f.Level == Broken, t.Strict:
-			failed = errors.Join(failed, f.Error())
-			continue
-		case t.told[f.String()]:
-			continue
-		case f.Level == Gap:
-			text := f.String()
-			if f.Hint != "" {
-				text += "\n  " + f.Hint
-			}
-			t.sink.Send(event.Note{Text: text, Warn: true})
-		default:
-			differs = append(differs, fmt.Sprintf("  %-11s  %s", f.Topic, f.String()))
-		}
-		t.told[f.String()] = true
-	}
-	if len(differs) > 0 {
-		t.sink.Send(event.Note{Text: "Not as on a cluster:\n" + strings.Join(differs, "\n")})
-	}
-	return failed
+	return changed, failed
 }
 
 // network makes the Services of the plan answer.

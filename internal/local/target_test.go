@@ -315,7 +315,10 @@ func TestProbesAsk(t *testing.T) {
 	work.Go(func() { _ = server.Serve(l) })
 	defer work.Wait()
 	defer server.Stop()
-	env := Process{Env: []string{"PATH=" + os.Getenv("PATH")}}
+	run := func(ctx context.Context, args []string) error {
+		var guard *proc.Guard
+		return guard.Run(ctx, proc.Command{Args: args, Env: []string{"PATH=" + os.Getenv("PATH")}, Grace: time.Millisecond}, nil)
+	}
 	for _, tt := range []struct {
 		name  string
 		probe Probe
@@ -335,7 +338,7 @@ func TestProbesAsk(t *testing.T) {
 			if tt.probe.Timeout == 0 {
 				tt.probe.Timeout = 5 * time.Second
 			}
-			if err := tt.probe.ask(t.Context(), nil, env); (err == nil) != tt.ok {
+			if err := tt.probe.ask(t.Context(), run); (err == nil) != tt.ok {
 				t.Error(err)
 			}
 		})

@@ -2,8 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +14,7 @@ import (
 
 // Wait returns when the processes of the objects are ready, or says why one of them is not.
 func (t *Target) Wait(ctx context.Context, objects []*kube.Object) error {
+	defer t.differences(ctx)
 	began := time.Now()
 	var open []*unitRun
 	t.applying.Lock()
@@ -126,24 +125,3 @@ func (t *Target) Members(artifact string) []Member {
 
 // Namespace is where an object is that names none.
 func (t *Target) Namespace() string { return defaultNamespace }
-
-// Parity is the plan's findings as a table, one line each.
-func (p Plan) Parity() []string {
-	words := map[Level]string{Differs: "differs", Gap: "missing", Broken: "does not run"}
-	var lines []string
-	for _, f := range p.Findings {
-		lines = append(lines, fmt.Sprintf("%-12s  %-11s  %s", words[f.Level], f.Topic, f.String()))
-	}
-	return lines
-}
-
-// Failures are the findings that count as failures: what does not run, and with strict all that differs.
-func (p Plan) Failures(strict bool) error {
-	var failed error
-	for _, f := range p.Findings {
-		if strict || f.Level == Broken {
-			failed = errors.Join(failed, f.Error())
-		}
-	}
-	return failed
-}

@@ -9,9 +9,12 @@ import (
 func commands(text string) (list [][]string, ok bool) {
 	var words []string
 	var word strings.Builder
-	begun, quote, ok := false, byte(0), true
+	begun, quote, ok, redirected := false, byte(0), true, false
 	endWord := func() {
-		if begun {
+		switch {
+		case begun && redirected:
+			redirected = false // it is a file, and no argument
+		case begun:
 			words = append(words, word.String())
 		}
 		word.Reset()
@@ -19,6 +22,7 @@ func commands(text string) (list [][]string, ok bool) {
 	}
 	endCommand := func() {
 		endWord()
+		redirected = false
 		if len(words) > 0 {
 			list = append(list, words)
 		}
@@ -54,7 +58,17 @@ func commands(text string) (list [][]string, ok bool) {
 				ok = false
 			}
 			endCommand()
-		case c == '>' || c == '<' || c == '(' || c == ')':
+		case c == '>' || c == '<':
+			if strings.Trim(word.String(), "0123456789") == "" {
+				word.Reset() // the number of a stream
+				begun = false
+			}
+			endWord()
+			ok, redirected = false, true
+			for i+1 < len(text) && strings.IndexByte("><&", text[i+1]) >= 0 {
+				i++
+			}
+		case c == '(' || c == ')':
 			ok = false
 			endWord()
 		default:

@@ -21,6 +21,7 @@ type Guard struct {
 	pipe    io.WriteCloser // to the watchman: a helper that ends our trees when this pipe breaks; nil: none
 	end     func()         // waits for the watchman
 	hosts   hostsMode
+	views   views
 }
 
 // NewGuard begins a session of processes. Close ends it.
@@ -33,7 +34,11 @@ func NewGuard() (*Guard, error) {
 
 // Close lets the watchman go. Trees that still run are ended by it.
 func (g *Guard) Close() error {
-	if g == nil || g.pipe == nil {
+	if g == nil {
+		return nil
+	}
+	g.views.close()
+	if g.pipe == nil {
 		return nil
 	}
 	err := g.pipe.Close()

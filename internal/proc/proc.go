@@ -97,7 +97,11 @@ func (g *Guard) Start(c Command, out func(Line)) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = p.tree.start(p.cmd)
+	if c.Hosts != "" {
+		err = p.guard.startWithHosts(&p.tree, p.cmd, c.Hosts)
+	} else {
+		err = p.tree.start(p.cmd)
+	}
 	pipes.parentKeepsReaders()
 	if err != nil {
 		pipes.close()
@@ -135,13 +139,9 @@ func (p *Process) prepare(c Command) error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{path}, c.Args[1:]...)
 	p.cmd = &exec.Cmd{Path: path, Args: append([]string{c.Args[0]}, c.Args[1:]...), Dir: c.Dir, Stdin: c.Stdin}
 	p.cmd.Env = append(append([]string{}, c.Env...), marker+"="+p.mark)
 	p.tree.prepare(p.cmd)
-	if c.Hosts != "" {
-		p.guard.withHosts(p.cmd, args, c.Hosts)
-	}
 	return nil
 }
 

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// diesWithUs makes the kernel end the first process of a tree with the thread that started it. The Go runtime ends no thread that
-// is not locked by a goroutine that forgets to unlock it, and nobody here locks one.
+// diesWithUs makes the kernel end the first process of a tree with the thread that started it. The Go runtime ends no thread
+// but those that a goroutine keeps to its end, as a view does; that one ends when skiff does.
 func diesWithUs(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
 
 // sweep ends the processes that bear the mark although they left the group. A subreaper would see them too, but a library that
