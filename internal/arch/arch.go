@@ -42,6 +42,7 @@ func Rooms() []Room {
 		{"local", 3, []string{"config", "tree", "proc", "kube", "event", "diag"}},
 		{"logs", 3, []string{"kube", "event"}},
 		{"render", 3, []string{"config", "kube", "event", "diag"}},
+		{"settings", 3, []string{"config", "diag"}},
 		{"status", 3, []string{"kube", "event", "diag"}},
 		{"tag", 3, []string{"config", "tree", "proc", "diag"}},
 		{"task", 3, []string{"config", "proc", "kube", "engine", "event", "diag"}},

@@ -31,6 +31,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/proc"
 	"github.com/skiff-dev/skiff/internal/render"
 	sources "github.com/skiff-dev/skiff/internal/render/all"
+	"github.com/skiff-dev/skiff/internal/settings"
 	"github.com/skiff-dev/skiff/internal/status"
 	"github.com/skiff-dev/skiff/internal/tag"
 	"github.com/skiff-dev/skiff/internal/task"
@@ -40,7 +41,7 @@ import (
 // rooms is what lives as long as the session: connections and what was learned over them.
 type rooms struct {
 	project  *config.Project
-	settings config.Settings // of the user, for the cluster's context
+	settings settings.Values // of the user, for the cluster's context
 	cluster  *kube.Cluster
 	nodes    []string // platforms of the cluster's nodes, as far as they are known
 	registry string   // where images go when the user names no place: what the cluster announces
@@ -138,7 +139,7 @@ func (s *session) readSettings(context string) error {
 	if file == "" {
 		return nil
 	}
-	open, err := config.OpenSettings(file)
+	open, err := settings.Open(file)
 	if err != nil {
 		return diag.WithCode(diag.CodeConfig, err)
 	}

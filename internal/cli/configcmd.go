@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/settings"
 )
 
 // settingsFlags are the flags of the commands that read and change the user's settings.
@@ -27,7 +27,7 @@ func newConfig(w World) *cobra.Command {
 func newConfigList(w World) *cobra.Command {
 	f := &settingsFlags{}
 	cmd := &cobra.Command{Use: "list", Short: "Show the settings of the kube context", Long: "Shows the settings of the current kube context, or of the one that is named. --global shows those of all contexts, --all the whole file."}
-	cmd = settingsCommand(w, cmd, f, func(file *config.SettingsFile, place string, _ []string) error {
+	cmd = settingsCommand(w, cmd, f, func(file *settings.File, place string, _ []string) error {
 		data, err := file.YAML(place)
 		if f.all {
 			data, err = file.All()
@@ -45,7 +45,7 @@ func newConfigList(w World) *cobra.Command {
 func newConfigSet(w World) *cobra.Command {
 	f := &settingsFlags{}
 	cmd := &cobra.Command{Use: "set KEY VALUE", Short: "Give a setting a value", Args: cobra.ExactArgs(2), Example: "  skiff config set default-repo registry.example.com/me\n  skiff config set --global insecure-registries localhost:5000"}
-	return settingsCommand(w, cmd, f, func(file *config.SettingsFile, place string, args []string) error {
+	return settingsCommand(w, cmd, f, func(file *settings.File, place string, args []string) error {
 		if err := file.Set(place, f.key(args[0]), args[1]); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func newConfigSet(w World) *cobra.Command {
 func newConfigUnset(w World) *cobra.Command {
 	f := &settingsFlags{}
 	cmd := &cobra.Command{Use: "unset KEY", Short: "Take a setting back", Args: cobra.ExactArgs(1)}
-	return settingsCommand(w, cmd, f, func(file *config.SettingsFile, place string, args []string) error {
+	return settingsCommand(w, cmd, f, func(file *settings.File, place string, args []string) error {
 		if err := file.Unset(place, f.key(args[0])); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func newConfigUnset(w World) *cobra.Command {
 }
 
 // settingsCommand makes cmd a command on the settings of one place: a kube context, or "" for all of them.
-func settingsCommand(w World, cmd *cobra.Command, f *settingsFlags, work func(file *config.SettingsFile, place string, args []string) error) *cobra.Command {
+func settingsCommand(w World, cmd *cobra.Command, f *settingsFlags, work func(file *settings.File, place string, args []string) error) *cobra.Command {
 	plainCommand(w, cmd, "kubeconfig", func(_ context.Context, o *options, args []string) error {
 		place := ""
 		if !f.global && !f.all && !f.survey {
@@ -85,7 +85,7 @@ func settingsCommand(w World, cmd *cobra.Command, f *settingsFlags, work func(fi
 		if f.path(w) == "" {
 			return usage("name the file with --config", errors.New("the home folder is not known"))
 		}
-		file, err := config.OpenSettings(f.path(w))
+		file, err := settings.Open(f.path(w))
 		if err != nil {
 			return diag.WithCode(diag.CodeConfig, err)
 		}
@@ -116,7 +116,7 @@ func settingsPath(w World) string {
 }
 
 // save writes the file in one step, so that no reader sees half of it.
-func (f *settingsFlags) save(w World, file *config.SettingsFile) error {
+func (f *settingsFlags) save(w World, file *settings.File) error {
 	data, err := file.All()
 	if err != nil {
 		return err

@@ -67,8 +67,8 @@ func TestConditionsMatchAsInSkaffold(t *testing.T) {
 		{"[", "x", false},
 		{"![", "x", true},
 	} {
-		if got := matches(tt.pattern, tt.text); got != tt.want {
-			t.Errorf("matches(%q, %q) = %v, want %v", tt.pattern, tt.text, got, tt.want)
+		if got := Matches(tt.pattern, tt.text); got != tt.want {
+			t.Errorf("Matches(%q, %q) = %v, want %v", tt.pattern, tt.text, got, tt.want)
 		}
 	}
 }

@@ -87,13 +87,13 @@ func (l *loader) activated(d *document, profiles []*yaml.Node) (active, byContex
 func (l *loader) holds(d *document, a *yaml.Node) bool {
 	ok := true
 	if want := value(get(a, "command")); want != "" {
-		ok = ok && matches(want, l.options.Command)
+		ok = ok && Matches(want, l.options.Command)
 	}
 	if env := get(a, "env"); value(env) != "" {
 		ok = l.envHolds(d, env) && ok
 	}
 	if want := value(get(a, "kubeContext")); want != "" && ok {
-		ok = matches(want, l.kubeContext())
+		ok = Matches(want, l.kubeContext())
 	}
 	return ok
 }
@@ -111,7 +111,7 @@ func (l *loader) envHolds(d *document, env *yaml.Node) bool {
 	if want == "" {
 		return is == ""
 	}
-	return matches(want, is)
+	return Matches(want, is)
 }
 
 func (l *loader) kubeContext() string {
@@ -121,8 +121,8 @@ func (l *loader) kubeContext() string {
 	return l.options.KubeContext()
 }
 
-// matches compares as Skaffold does: equal text or an unanchored regular expression; a leading "!" turns it round.
-func matches(pattern, text string) bool {
+// Matches compares as Skaffold does: equal text or an unanchored regular expression; a leading "!" turns it round.
+func Matches(pattern, text string) bool {
 	if rest, not := strings.CutPrefix(pattern, "!"); not {
 		return !matchesPlain(rest, text)
 	}

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"os"
@@ -25,13 +25,13 @@ kubeContexts:
   someday: kept
 `
 
-func settings(t *testing.T, text string) *SettingsFile {
+func opened(t *testing.T, text string) *File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := OpenSettings(path)
+	f, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,14 +40,14 @@ func settings(t *testing.T, text string) *SettingsFile {
 
 func TestTheLastMatchingEntryWinsOverTheGlobalValues(t *testing.T) {
 	yes, no := true, false
-	f := settings(t, someSettings)
+	f := opened(t, someSettings)
 	for _, tt := range []struct {
 		context string
-		want    Settings
+		want    Values
 	}{
-		{"kind-dev", Settings{DefaultRepo: "gcr.io/dev", InsecureRegistries: []string{"two:5000", "one:5000"}, KindDisableLoad: &yes}},
-		{"kind-other", Settings{DefaultRepo: "gcr.io/global", LocalCluster: &no, InsecureRegistries: []string{"one:5000"}, KindDisableLoad: &yes}},
-		{"prod", Settings{DefaultRepo: "gcr.io/global", InsecureRegistries: []string{"one:5000"}, KindDisableLoad: &yes}},
+		{"kind-dev", Values{DefaultRepo: "gcr.io/dev", InsecureRegistries: []string{"two:5000", "one:5000"}, KindDisableLoad: &yes}},
+		{"kind-other", Values{DefaultRepo: "gcr.io/global", LocalCluster: &no, InsecureRegistries: []string{"one:5000"}, KindDisableLoad: &yes}},
+		{"prod", Values{DefaultRepo: "gcr.io/global", InsecureRegistries: []string{"one:5000"}, KindDisableLoad: &yes}},
 	} {
 		got, err := f.For(tt.context)
 		if err != nil {
@@ -60,7 +60,7 @@ func TestTheLastMatchingEntryWinsOverTheGlobalValues(t *testing.T) {
 }
 
 func TestSettingsAreChangedAndTheRestOfTheFileStays(t *testing.T) {
-	f := settings(t, someSettings)
+	f := opened(t, someSettings)
 	for _, s := range []struct{ context, key, value string }{
 		{"", "default-repo", "123"},
 		{"kind-dev", "insecure-registries", "three:5000"},
@@ -103,7 +103,7 @@ kubeContexts:
 }
 
 func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
-	f := settings(t, "")
+	f := opened(t, "")
 	for _, s := range []struct{ key, value string }{{"default-rep", "x"}, {"local-cluster", "maybe"}, {"kube-context", "x"}} {
 		if err := f.Set("", s.key, s.value); err == nil {
 			t.Errorf("%s=%s passes", s.key, s.value)
@@ -114,11 +114,11 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenSettings(path); err == nil {
+		if _, err := Open(path); err == nil {
 			t.Errorf("%q passes", text)
 		}
 	}
-	if _, err := settings(t, "global: {local-cluster: [a]}\n").For("x"); err == nil {
+	if _, err := opened(t, "global: {local-cluster: [a]}\n").For("x"); err == nil {
 		t.Error("a list passes as true or false")
 	}
 }
