@@ -71,7 +71,7 @@ func Homes() map[string][]string {
 		"sigs.k8s.io/kustomize":                    {"render"},
 		"github.com/go-git/go-git":                 {"tag", "config"},
 		"github.com/fluxcd/cli-utils":              {"status"},
-		"go.yaml.in/yaml":                          {"config", "kube", "local"},
+		"go.yaml.in/yaml":                          {"config", "kube", "local", "settings"},
 		"k8s.io/client-go/kubernetes":              {"kube", "deploy", "status", "logs", "forward", "filesync", "task", "cli"},
 		"k8s.io/client-go/tools/clientcmd":         {"kube"},
 		"k8s.io/client-go/tools/remotecommand":     {"kube"},
