@@ -6,6 +6,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
+	"github.com/skiff-dev/skiff/internal/settings"
 )
 
 func TestWhereImagesGo(t *testing.T) {
@@ -13,7 +14,7 @@ func TestWhereImagesGo(t *testing.T) {
 	for _, tt := range []struct {
 		name, context, flag, registry, repo string
 		push                                *bool
-		set                                 config.Settings
+		set                                 settings.Values
 		pushed, loaded                      bool
 	}{
 		{name: "kind", context: "kind-dev", loaded: true},
@@ -21,14 +22,14 @@ func TestWhereImagesGo(t *testing.T) {
 		{name: "k3d", context: "k3d-dev", loaded: true},
 		{name: "kind with a default repository", context: "kind-dev", repo: "reg", loaded: true},
 		{name: "kind with a registry of its own", context: "kind-dev", registry: "localhost:5001", pushed: true},
-		{name: "kind without loading", context: "kind-dev", set: config.Settings{KindDisableLoad: &yes}, pushed: true},
-		{name: "kind with the setting of k3d", context: "kind-dev", set: config.Settings{K3dDisableLoad: &yes}, loaded: true},
-		{name: "k3d without loading", context: "k3d-dev", set: config.Settings{K3dDisableLoad: &yes}, pushed: true},
+		{name: "kind without loading", context: "kind-dev", set: settings.Values{KindDisableLoad: &yes}, pushed: true},
+		{name: "kind with the setting of k3d", context: "kind-dev", set: settings.Values{K3dDisableLoad: &yes}, loaded: true},
+		{name: "k3d without loading", context: "k3d-dev", set: settings.Values{K3dDisableLoad: &yes}, pushed: true},
 		{name: "minikube", context: "minikube"},
 		{name: "Docker Desktop", context: "docker-desktop"},
 		{name: "a cluster somewhere", context: "prod", pushed: true},
-		{name: "a cluster that is called local", context: "prod", set: config.Settings{LocalCluster: &yes}},
-		{name: "kind that is called remote", context: "kind-dev", set: config.Settings{LocalCluster: &no}, pushed: true},
+		{name: "a cluster that is called local", context: "prod", set: settings.Values{LocalCluster: &yes}},
+		{name: "kind that is called remote", context: "kind-dev", set: settings.Values{LocalCluster: &no}, pushed: true},
 		{name: "the project pushes", context: "kind-dev", push: &yes, pushed: true},
 		{name: "the project does not push", context: "prod", push: &no},
 		{name: "the flag pushes", context: "kind-dev", flag: "true", push: &no, pushed: true},
