@@ -94,6 +94,7 @@ func measures() []measure {
 		{"sync", true, measureSync},
 		{"burst", true, measureBurst},
 		{"rebuild", true, measureRebuild},
+		{"builds", true, measureBuilds},
 		{"warm", true, measureWarm},
 		{"deploy", true, measureDeploy},
 		{"idle", true, measureIdle},

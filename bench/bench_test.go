@@ -179,3 +179,20 @@ func TestModulesOfARoundDifferFromThoseBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestShortestIsTheBestOrder(t *testing.T) {
+	for _, tt := range []struct {
+		work       []time.Duration
+		processors int
+		want       time.Duration
+	}{
+		{[]time.Duration{3, 3, 2, 2, 2}, 2, 6}, // the longest first gives 7
+		{[]time.Duration{5, 1, 1}, 2, 5},
+		{[]time.Duration{1, 2, 3}, 1, 6},
+		{[]time.Duration{1, 2}, 4, 2},
+	} {
+		if got := shortest(tt.work, tt.processors); got != tt.want {
+			t.Errorf("%v on %d: %d, want %d", tt.work, tt.processors, got, tt.want)
+		}
+	}
+}

@@ -86,6 +86,8 @@ func references() map[string]reference {
 		"load/" + loadModules:                      {150, none},
 		"rebuild/assembled: save to manifest, p50": {60, none},
 		"rebuild/assembled: save to running, p50":  {1000, 7300},
+		"builds/" + foundRow:                       {300, none},
+		"builds/" + orderRow:                       {15, none},
 		"local/page: save to served, p50":          {20, none},
 		"services/" + servicesOwn:                  {150, none},
 	}

@@ -34,7 +34,7 @@ func Build(ctx context.Context, s Set, requests []Request, sink event.Sink) ([]R
 	}
 	run := &runner{set: s, sink: sink}
 	if s.Limit > 0 {
-		run.slots = make(chan struct{}, s.Limit)
+		run.slots = &slots{free: s.Limit}
 	}
 	var g errgroup.Group
 	for _, n := range nodes {
@@ -128,7 +128,7 @@ func checkCycles(nodes []*node) error {
 type runner struct {
 	set   Set
 	sink  event.Sink
-	slots chan struct{} // nil: no limit
+	slots *slots // nil: no limit
 	noted sync.Once
 }
 
@@ -174,16 +174,27 @@ func (r *runner) make(ctx context.Context, req Request) (Result, error) {
 	if ok || ctx.Err() != nil {
 		return found, ctx.Err()
 	}
-	if err := r.acquire(ctx); err != nil {
+	if err := r.slots.acquire(ctx, r.lasted(req)); err != nil {
 		return Result{}, err
 	}
-	defer r.release()
+	defer r.slots.release()
+	start := time.Now()
 	r.sink.Send(event.BuildStarted{Image: req.Artifact.Image, Builder: b.Name(), Cause: req.Cause})
 	res, err := b.Build(ctx, req, r.output(req.Artifact))
+	res.Took = time.Since(start)
 	if known != nil && ctx.Err() == nil {
 		r.remember(ctx, b, req, known, res, err)
 	}
 	return res, err
+}
+
+// lasted is how long the artifact's build took last, as far as anybody knows.
+func (r *runner) lasted(req Request) time.Duration {
+	if r.set.Cache == nil {
+		return 0
+	}
+	last, _ := r.set.Cache.history.last(req.Artifact.Image)
+	return last.Took
 }
 
 // stock is what is known of a request's inputs when its build begins.
@@ -209,7 +220,7 @@ func (r *runner) look(ctx context.Context, b Builder, req *Request) (Result, *st
 	}
 	res, missed := c.find(ctx, *req, key)
 	if missed == nil {
-		r.note(c.history.save(Record{Image: req.Artifact.Image, Key: key, Ref: res.Ref, Outcome: "found", Where: res.Cached, WorkDir: res.WorkDir, Time: time.Now().UTC()}, inv))
+		r.note(c.history.save(Record{Image: req.Artifact.Image, Key: key, Ref: res.Ref, Outcome: "found", Where: res.Cached, WorkDir: res.WorkDir, Took: r.lasted(*req), Time: time.Now().UTC()}, inv))
 		return res, nil, true
 	}
 	if req.Cause == "" {
@@ -221,7 +232,7 @@ func (r *runner) look(ctx context.Context, b Builder, req *Request) (Result, *st
 // remember puts a result in the cache, unless its inputs changed while it was built: nobody knows then which state it holds.
 func (r *runner) remember(ctx context.Context, b Builder, req Request, known *stock, res Result, failed error) {
 	c := r.set.Cache
-	rec := Record{Image: req.Artifact.Image, Key: known.key, Ref: res.Ref, Outcome: "built", Cause: req.Cause, How: res.How, WorkDir: res.WorkDir, Time: time.Now().UTC()}
+	rec := Record{Image: req.Artifact.Image, Key: known.key, Ref: res.Ref, Outcome: "built", Cause: req.Cause, How: res.How, WorkDir: res.WorkDir, Took: res.Took, Time: time.Now().UTC()}
 	if failed != nil {
 		rec.Outcome, rec.Ref = "failed", ""
 	}
@@ -250,24 +261,6 @@ func (r *runner) output(a *config.Artifact) func(string) {
 		mu.Lock()
 		defer mu.Unlock()
 		r.sink.Send(event.BuildOutput{Image: a.Image, Line: line})
-	}
-}
-
-func (r *runner) acquire(ctx context.Context) error {
-	if r.slots == nil {
-		return ctx.Err()
-	}
-	select {
-	case r.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *runner) release() {
-	if r.slots != nil {
-		<-r.slots
 	}
 }
 

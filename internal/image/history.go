@@ -15,15 +15,16 @@ import (
 
 // Record is how an artifact came to its image last.
 type Record struct {
-	Image   string    `json:"image"`
-	Key     string    `json:"key"`
-	Ref     string    `json:"ref,omitempty"`
-	Outcome string    `json:"outcome"`         // "built", "found", "failed"
-	Where   string    `json:"where,omitempty"` // of what was found: "registry", "engine"
-	Cause   string    `json:"cause,omitempty"` // of a build: why nothing was found
-	How     string    `json:"how,omitempty"`
-	WorkDir string    `json:"workDir,omitempty"`
-	Time    time.Time `json:"time"`
+	Image   string        `json:"image"`
+	Key     string        `json:"key"`
+	Ref     string        `json:"ref,omitempty"`
+	Outcome string        `json:"outcome"`         // "built", "found", "failed"
+	Where   string        `json:"where,omitempty"` // of what was found: "registry", "engine"
+	Cause   string        `json:"cause,omitempty"` // of a build: why nothing was found
+	How     string        `json:"how,omitempty"`
+	WorkDir string        `json:"workDir,omitempty"`
+	Took    time.Duration `json:"took,omitempty"` // of the last build
+	Time    time.Time     `json:"time"`
 }
 
 // history keeps, for each artifact of one checkout, its last Record and the Inventory that belongs to it.

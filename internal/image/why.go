@@ -113,7 +113,11 @@ func Cause(changes []Change) string {
 	case 1:
 		return changes[0].String()
 	}
-	return fmt.Sprintf("%s, and %d more changes", changes[0], len(changes)-1)
+	more := "1 more change"
+	if n := len(changes) - 1; n > 1 {
+		more = fmt.Sprintf("%d more changes", n)
+	}
+	return fmt.Sprintf("%s, and %s", changes[0], more)
 }
 
 // cause is why a request has to be built, in words.

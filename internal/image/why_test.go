@@ -39,7 +39,7 @@ func TestDiffSaysWhatChanged(t *testing.T) {
 		{"a setting", func(i *Inventory) { delete(i.Settings, "docker.target") }, "the setting docker.target is gone"},
 		{"the base image", func(i *Inventory) { i.Bases["debian"] = "sha256:2" }, "the base image debian is another one now"},
 		{"a required image", func(i *Inventory) { i.Needs["LIB"] = "y" }, "the required image LIB is another one now"},
-		{"several", func(i *Inventory) { i.Bases["debian"], i.Files[0].Digest = "sha256:2", digest(3) }, "the base image debian is another one now, and 1 more changes"},
+		{"several", func(i *Inventory) { i.Bases["debian"], i.Files[0].Digest = "sha256:2", digest(3) }, "the base image debian is another one now, and 1 more change"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := base()
