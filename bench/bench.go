@@ -100,6 +100,7 @@ func measures() []measure {
 		{"idle", true, measureIdle},
 		{"start", false, measureStart},
 		{"load", false, measureLoad},
+		{"go", false, measureGo},
 		{"local", false, measureLocal},
 		{"services", false, measureServices},
 	}

@@ -35,7 +35,7 @@ func newProject(t *testing.T, folder string) *project {
 	t.Helper()
 	needImages(t)
 	p := &project{T: t, dir: filepath.Join(t.TempDir(), filepath.Base(folder)), namespace: newNamespace(t)}
-	p.env = []string{"XDG_CACHE_HOME=" + world.cache}
+	p.env = append([]string{"XDG_CACHE_HOME=" + world.cache}, compiled()...)
 	p.flags = []string{"--namespace=" + p.namespace}
 	if world.cluster.flag != "" {
 		p.flags = append(p.flags, world.cluster.flag)
@@ -46,6 +46,18 @@ func newProject(t *testing.T, folder string) *project {
 	p.git("init", "--quiet", "--initial-branch=main")
 	p.commit(t.Name()) // the message makes the commit, and so the tag of the image, the test's own
 	return p
+}
+
+// compiled keeps Go's own cache where it is: without it every project would compile the standard library.
+func compiled() []string {
+	if os.Getenv("GOCACHE") != "" {
+		return nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return nil
+	}
+	return []string{"GOCACHE=" + filepath.Join(dir, "go-build")}
 }
 
 // flask is the tutorial's project.

@@ -273,6 +273,9 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if err != nil {
 		return nil, err
 	}
+	if err := s.guardBuilds(project); err != nil {
+		return nil, err
+	}
 	l := &pipeline.Line{
 		Project: project, Push: s.pushes(), Sink: s.bus,
 		Images: image.Set{

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
+	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/image"
 	builders "github.com/skiff-dev/skiff/internal/image/all"
 	"github.com/skiff-dev/skiff/internal/image/assemble"
@@ -11,6 +14,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/golang"
 	"github.com/skiff-dev/skiff/internal/image/jib"
+	"github.com/skiff-dev/skiff/internal/proc"
 )
 
 // builders is the table of builders, with what each of them works with.
@@ -44,6 +48,21 @@ func (s *session) assembling() assemble.Options {
 		return assemble.Options{}
 	}
 	return assemble.Options{Dir: s.cachePath("assemble"), Registry: s.remote, Engine: s.engine, Index: s.index}
+}
+
+// guardBuilds sees to it that no tool which builds an image outlives skiff, however skiff ends. Where only engines build there is nothing
+// to guard.
+func (s *session) guardBuilds(p *config.Project) error {
+	tools := slices.ContainsFunc(p.Artifacts(), func(a *config.Artifact) bool { return a.Custom != nil || a.Jib != nil || a.Bazel != nil })
+	if !tools || s.guard != nil {
+		return nil
+	}
+	guard, err := proc.NewGuard()
+	if err != nil {
+		return fmt.Errorf("watch over processes: %w", err)
+	}
+	s.guard = guard
+	return nil
 }
 
 // engineHost is the engine's address where a container cannot guess it.
