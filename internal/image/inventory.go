@@ -183,7 +183,8 @@ func digestOf(index Digester, look *tree.Look, path string) (tree.File, error) {
 	}
 	stamp, err := look.Stamp(path)
 	if err != nil {
-		return tree.File{}, err
+		// Where small and capital letters are the same, a file may be asked for by another name than its folder has.
+		return index.File(path)
 	}
 	return index.Stamped(path, stamp)
 }
