@@ -218,20 +218,37 @@ func (r *Registry) Mount(ctx context.Context, repository, from, digest string) (
 	return false, nil
 }
 
-// Send uploads a blob, in one piece.
-func (r *Registry) Send(ctx context.Context, repository string, b Blob) error {
+// Upload is one that was begun: its blob may be sent without asking first.
+type Upload struct {
+	link *link
+	at   *url.URL
+}
+
+// Begin asks a registry for an upload, before the blob is known.
+func (r *Registry) Begin(ctx context.Context, repository string) (*Upload, error) {
 	l, err := r.link(ctx, repository)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := l.do(ctx, http.MethodPost, l.url("/blobs/uploads/", nil), http.NoBody, 0, "", http.StatusAccepted, http.StatusCreated)
 	if err != nil {
-		return fmt.Errorf("upload to %s: %w", repository, err)
+		return nil, fmt.Errorf("upload to %s: %w", repository, err)
 	}
 	at, err := resp.Location()
 	if err != nil {
-		return fmt.Errorf("upload to %s: %w", repository, err)
+		return nil, fmt.Errorf("upload to %s: %w", repository, err)
 	}
+	return &Upload{l, at}, nil
+}
+
+// Cancel ends an upload that is not wanted; what the registry does not hear it forgets by itself, later.
+func (u *Upload) Cancel(ctx context.Context) {
+	_, _ = u.link.do(ctx, http.MethodDelete, u.at.String(), nil, 0, "", http.StatusNoContent, http.StatusOK, http.StatusAccepted)
+}
+
+// Send uploads a blob, in one piece.
+func (u *Upload) Send(ctx context.Context, b Blob) error {
+	at := *u.at
 	query := at.Query()
 	query.Set("digest", b.Digest)
 	at.RawQuery = query.Encode()
@@ -240,10 +257,19 @@ func (r *Registry) Send(ctx context.Context, repository string, b Blob) error {
 		return err
 	}
 	defer body.Close()
-	if _, err := l.do(ctx, http.MethodPut, at.String(), body, b.Size, "application/octet-stream", http.StatusCreated, http.StatusNoContent); err != nil {
-		return fmt.Errorf("upload to %s: %w", repository, err)
+	if _, err := u.link.do(ctx, http.MethodPut, at.String(), body, b.Size, "application/octet-stream", http.StatusCreated, http.StatusNoContent); err != nil {
+		return fmt.Errorf("upload to %s: %w", u.link.repo, err)
 	}
 	return nil
+}
+
+// Send uploads a blob.
+func (r *Registry) Send(ctx context.Context, repository string, b Blob) error {
+	u, err := r.Begin(ctx, repository)
+	if err != nil {
+		return err
+	}
+	return u.Send(ctx, b)
 }
 
 // PutManifest names what was uploaded by ref's tag.

@@ -55,7 +55,7 @@ type Builder struct {
 	known map[string]*record
 
 	found   map[string]*foundation // images that stages start from, for the session
-	refused map[string]error
+	refused map[string]refusal
 	dead    bool // the engine does not answer
 }
 
@@ -64,7 +64,7 @@ var _ image.Wrapper = (*Builder)(nil)
 // New puts assembling before a builder.
 func New(d Docker, o Options) *Builder {
 	return &Builder{
-		Docker: d, o: o, known: map[string]*record{}, found: map[string]*foundation{}, refused: map[string]error{}, store: cellar{o.Dir + "/images"},
+		Docker: d, o: o, known: map[string]*record{}, found: map[string]*foundation{}, refused: map[string]refusal{}, store: cellar{o.Dir + "/images"},
 		shelf: &shelf{dir: o.Dir + "/layers", blobs: o.Registry, have: map[string]*listing{}},
 	}
 }
@@ -99,7 +99,10 @@ func (b *Builder) inputs(r image.Request) (*inputs, error) {
 
 func (b *Builder) assemble(ctx context.Context, r image.Request, in *inputs) (image.Result, error) {
 	name := b.store.name(in.Dockerfile, r)
-	d, err := b.again(ctx, b.recall(name), in, r.Platform)
+	before := b.recall(name)
+	ahead := b.ahead(ctx, r, before)
+	defer ahead.cancel(ctx)
+	d, err := b.again(ctx, before, in, r.Platform)
 	if err != nil && ctx.Err() == nil && !b.o.OnlyAgain {
 		from, why := b.fresh(ctx, in, r)
 		if why != nil && errors.Is(err, errNothing) {
@@ -113,13 +116,13 @@ func (b *Builder) assemble(ctx context.Context, r image.Request, in *inputs) (im
 		return image.Result{}, err
 	}
 	defer d.close()
-	if !r.Push {
-		if !b.engineAnswers() {
-			return image.Result{}, errNoEngine
-		}
-		return b.load(ctx, r, name, d)
+	if r.Push {
+		return b.publish(ctx, r, name, d, ahead)
 	}
-	return b.publish(ctx, r, name, d)
+	if !b.engineAnswers() {
+		return image.Result{}, errNoEngine
+	}
+	return b.load(ctx, r, name, d)
 }
 
 // full builds with the engine, says why, and remembers what came out.
@@ -136,6 +139,9 @@ func (b *Builder) full(ctx context.Context, r image.Request, in *inputs, why err
 	if err != nil {
 		return res, err
 	}
+	b.mu.Lock()
+	b.dead = false
+	b.mu.Unlock()
 	if why != nil && !errors.Is(why, errNothing) {
 		res.How = "in full: " + reason(why)
 	}
@@ -164,7 +170,7 @@ func (b *Builder) keep(name string, rec *record) {
 }
 
 // publish sends what is new to the registry.
-func (b *Builder) publish(ctx context.Context, r image.Request, name string, d *draft) (image.Result, error) {
+func (b *Builder) publish(ctx context.Context, r image.Request, name string, d *draft, ahead *uploads) (image.Result, error) {
 	start := d.record.when()
 	manifest, err := d.write(start)
 	if err != nil {
@@ -178,10 +184,10 @@ func (b *Builder) publish(ctx context.Context, r image.Request, name string, d *
 		}
 	}
 	for _, p := range d.fresh {
-		g.Go(func() error { return b.o.Registry.Send(gctx, repo, p.blob) })
+		g.Go(func() error { return ahead.send(gctx, repo, p.blob) })
 	}
 	conf := image.BlobOf(image.Sum(d.config), d.config)
-	g.Go(func() error { return b.o.Registry.Send(gctx, repo, conf) })
+	g.Go(func() error { return ahead.send(gctx, repo, conf) })
 	if err := g.Wait(); err != nil {
 		return image.Result{}, err
 	}

@@ -18,7 +18,7 @@ import (
 // fresh makes an image whose Dockerfile runs nothing, from its base image on.
 func (b *Builder) fresh(ctx context.Context, in *inputs, r image.Request) (*draft, error) {
 	rec := &record{
-		Version: recordVersion, Dockerfile: in.textSum, Ignore: in.ignores, Args: in.Args, Target: in.Target, Platform: r.Platform,
+		Version: recordVersion, Dockerfile: in.textSum, Ignore: in.ignores, Args: in.argSums(), Target: in.Target, Platform: r.Platform,
 		Bases: map[string]baseConfig{}, Repository: repository(r.Ref),
 	}
 	found := map[string]*foundation{}
@@ -67,8 +67,8 @@ func (b *Builder) foundation(ctx context.Context, ref string, platform *ocispecs
 	b.mu.Lock()
 	known, refused := b.found[key], b.refused[key]
 	b.mu.Unlock()
-	if known != nil || refused != nil {
-		return known, refused
+	if known != nil || refused.err != nil && time.Since(refused.at) < askAgain {
+		return known, refused.err
 	}
 	f, err := b.findFoundation(ctx, ref, p)
 	if ctx.Err() != nil {
@@ -77,12 +77,21 @@ func (b *Builder) foundation(ctx context.Context, ref string, platform *ocispecs
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {
-		b.refused[key] = err
+		b.refused[key] = refusal{err, time.Now()}
 		return nil, err
 	}
 	b.found[key] = f
 	return f, nil
 }
+
+// refusal is why an image was not found, and when.
+type refusal struct {
+	err error
+	at  time.Time
+}
+
+// askAgain is how long it is not asked for again: a registry that is not there may take long to say so.
+const askAgain = 30 * time.Second
 
 // foundWithin is how long a registry may take to tell of an image.
 const foundWithin = 15 * time.Second

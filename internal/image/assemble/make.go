@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -324,10 +323,4 @@ func digestOf(nodes []*node) string {
 		h.Write([]byte{'\n'})
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// isMissing says whether the real build would fail as well.
-func isMissing(err error) bool {
-	var m *missing
-	return errors.As(err, &m)
 }

@@ -122,6 +122,14 @@ func readInputs(d image.Dockerfile, platform string) (*inputs, error) {
 	return in, nil
 }
 
+func (in *inputs) argSums() map[string]string {
+	sums := map[string]string{}
+	for name, value := range in.Args {
+		sums[name] = image.Sum([]byte(value))
+	}
+	return sums
+}
+
 // recipe reads the Dockerfile.
 func (in *inputs) recipe(ctx context.Context, find bases) (*recipe, error) {
 	if other := foreign(in.text); other != "" {
@@ -143,7 +151,7 @@ func (in *inputs) files(ctx context.Context, r *recipe, index image.Digester) (*
 // remember finds out of what an image is made, before it is built; the image itself is filled in afterwards.
 func (b *Builder) remember(ctx context.Context, in *inputs, platform string) (*record, error) {
 	rec := &record{
-		Version: recordVersion, Dockerfile: in.textSum, Ignore: in.ignores, Args: in.Args, Target: in.Target, Platform: platform,
+		Version: recordVersion, Dockerfile: in.textSum, Ignore: in.ignores, Args: in.argSums(), Target: in.Target, Platform: platform,
 		Bases: map[string]baseConfig{},
 	}
 	r, err := in.recipe(ctx, func(ctx context.Context, ref string, p *ocispecs.Platform) (baseConfig, error) {
@@ -194,8 +202,9 @@ func (rec *record) differs(in *inputs, platform string) string {
 	case rec.Platform != platform:
 		return "the platform changed"
 	}
-	for _, name := range sortedKeys(in.Args) {
-		if old, ok := rec.Args[name]; !ok || old != in.Args[name] {
+	sums := in.argSums()
+	for _, name := range sortedKeys(sums) {
+		if old, ok := rec.Args[name]; !ok || old != sums[name] {
 			return "build argument " + name + " changed"
 		}
 	}
