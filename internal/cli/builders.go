@@ -11,6 +11,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/image/assemble"
 	"github.com/skiff-dev/skiff/internal/image/bazel"
 	"github.com/skiff-dev/skiff/internal/image/buildpacks"
+	"github.com/skiff-dev/skiff/internal/image/cluster"
 	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/golang"
 	"github.com/skiff-dev/skiff/internal/image/jib"
@@ -26,6 +27,7 @@ func (s *session) builders(ctx context.Context) image.Builders {
 	return builders.Builders(builders.Options{
 		Docker:   s.dockerOptions(ctx),
 		Assemble: s.assembling(),
+		Cluster:  cluster.Options{Kube: s.cluster, Getenv: s.env, Auth: s.engine.Auth()},
 		Golang: golang.Options{
 			Registry: s.remote, Engine: s.engine, Templates: s.templates(ctx), Environ: s.Environ(), Mode: s.command,
 			Platforms: s.platforms, State: s.cachePath("go"), Guard: s.guard,

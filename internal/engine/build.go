@@ -32,6 +32,7 @@ type BuildOptions struct {
 	Squash     bool
 	Secrets    map[string][]byte // by id, for RUN --mount=type=secret
 	SSH        []SSH             // for RUN --mount=type=ssh
+	Labels     map[string]string // on top of the Dockerfile's
 	Builder    Kind
 	// Archive writes the context as a tar stream for an engine without BuildKit, and returns the Dockerfile's name in it.
 	Archive func(ctx context.Context) (stream io.ReadCloser, dockerfile string, err error)
@@ -130,7 +131,7 @@ func (e *Engine) hasBuildKit(ctx context.Context) bool {
 func (e *Engine) apiOptions(o BuildOptions) (client.ImageBuildOptions, error) {
 	api := client.ImageBuildOptions{
 		Tags: o.Tags, Target: o.Target, NetworkMode: o.Network, ExtraHosts: o.AddHost, CacheFrom: o.CacheFrom,
-		NoCache: o.NoCache, PullParent: o.Pull, Squash: o.Squash, Remove: true, ForceRemove: true,
+		Labels: o.Labels, NoCache: o.NoCache, PullParent: o.Pull, Squash: o.Squash, Remove: true, ForceRemove: true,
 		BuildArgs: e.auth.proxyArgs(e.endpoint.Host, o.Args),
 	}
 	if o.Platform != "" {

@@ -195,6 +195,9 @@ func (r *Remote) attributes(o BuildOptions) map[string]string {
 			attrs[name] = value
 		}
 	}
+	for name, value := range o.Labels {
+		attrs["label:"+name] = value
+	}
 	if o.NoCache {
 		attrs["no-cache"] = ""
 	}

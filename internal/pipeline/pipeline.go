@@ -151,7 +151,7 @@ func (l *Line) Tag(ctx context.Context, artifacts []*config.Artifact) (requests 
 			return diag.WithCode(diag.CodeBuild, err)
 		}
 		for i, a := range artifacts {
-			r := image.Request{Artifact: a, Ref: refs[i], Push: l.Push}
+			r := image.Request{Artifact: a, Ref: refs[i], Push: l.Push || inCluster(a)}
 			if l.Platforms != nil {
 				if r.Platform, err = l.Platforms(a); err != nil {
 					return diag.WithCode(diag.CodeBuild, err)
@@ -163,6 +163,11 @@ func (l *Line) Tag(ctx context.Context, artifacts []*config.Artifact) (requests 
 		return nil
 	})
 	return requests, err
+}
+
+// inCluster is whether an image is built in the cluster, from where it can only be pushed.
+func inCluster(a *config.Artifact) bool {
+	return a.Config != nil && a.Config.Build.Cluster != nil
 }
 
 // Build tags and makes the images. What could be made is in the results, and is known from now on, even when others failed.

@@ -8,6 +8,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/image/assemble"
 	"github.com/skiff-dev/skiff/internal/image/bazel"
 	"github.com/skiff-dev/skiff/internal/image/buildpacks"
+	"github.com/skiff-dev/skiff/internal/image/cluster"
 	"github.com/skiff-dev/skiff/internal/image/custom"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/image/golang"
@@ -19,7 +20,8 @@ type Options struct {
 	Docker   docker.Options
 	Assemble assemble.Options // without a Registry every image is built in full
 	Golang   golang.Options
-	Custom   custom.Options // its Dockerfiles are read by the builder of those
+	Cluster  cluster.Options // its Dockerfiles are built by the builder of those
+	Custom   custom.Options  // its Dockerfiles are read by the builder of those
 
 	Jib        jib.Options
 	Bazel      bazel.Options
@@ -33,9 +35,17 @@ func Builders(o Options) image.Builders {
 		d = assemble.New(docker.New(o.Docker), o.Assemble)
 	}
 	o.Custom.Docker = docker.New(o.Docker)
+	o.Cluster.With = func(kit cluster.BuildKit) image.Builder {
+		d := o.Docker
+		d.BuildKit = nil
+		if kit != nil {
+			d.BuildKit = kit
+		}
+		return docker.New(d)
+	}
 	byKind := map[string]image.Builder{
 		"docker": d, "ko": golang.New(o.Golang), "custom": custom.New(o.Custom), "jib": jib.New(o.Jib), "bazel": bazel.New(o.Bazel),
-		"buildpacks": buildpacks.New(o.Buildpacks),
+		"buildpacks": buildpacks.New(o.Buildpacks), "kaniko": cluster.New(o.Cluster),
 	}
 	return func(a *config.Artifact) (image.Builder, error) {
 		b, ok := byKind[Kind(a)]
@@ -46,7 +56,7 @@ func Builders(o Options) image.Builders {
 		case "googleCloudBuild":
 			return nil, cloudBuild(a)
 		case "cluster":
-			if Kind(a) != "custom" { // the user's command builds there by itself
+			if k := Kind(a); k != "custom" && k != "kaniko" { // the user's command builds there by itself
 				return nil, unsupported(a, "cluster")
 			}
 		}

@@ -22,7 +22,7 @@ func TestOnlyWhatThisVersionBuildsIsTaken(t *testing.T) {
 		{config.Artifact{Ko: &config.KoArtifact{}}, "ko", false},
 		{config.Artifact{Docker: docker, Config: cloud}, `image "web" is to be built by Google Cloud Build`, true},
 		{config.Artifact{Docker: docker, Config: cluster}, `image "web": the builder "cluster" is not yet supported`, true},
-		{config.Artifact{Docker: docker, Kaniko: &config.KanikoArtifact{}}, `image "web": the builder "kaniko" is not yet supported`, true},
+		{config.Artifact{Kaniko: &config.KanikoArtifact{}, Config: cluster}, "kaniko", false},
 		{config.Artifact{Custom: &config.CustomArtifact{}}, "custom", false},
 		{config.Artifact{Custom: &config.CustomArtifact{}, Config: cluster}, "custom", false},
 		{config.Artifact{Jib: &config.JibArtifact{}}, "jib", false},
