@@ -82,6 +82,9 @@ func (b *Builder) commandEnv(o engine.BuildOptions) []string {
 // commandLine is what docker is told. Secrets are named by their source, never by their value.
 func (b *Builder) commandLine(r image.Request, o engine.BuildOptions, idFile string) ([]string, error) {
 	args := []string{"docker", "build", "--file", o.Dockerfile, "--iidfile", idFile}
+	if o.Builder == engine.Classic {
+		args = append(args, "--force-rm") // what a failed step leaves
+	}
 	for _, tag := range o.Tags {
 		args = append(args, "--tag", tag)
 	}

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package cluster
+package all
 
 import (
 	"context"
@@ -24,6 +24,7 @@ import (
 	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/engine"
 	"github.com/skiff-dev/skiff/internal/image"
+	"github.com/skiff-dev/skiff/internal/image/cluster"
 	"github.com/skiff-dev/skiff/internal/image/docker"
 	"github.com/skiff-dev/skiff/internal/kube"
 )
@@ -134,26 +135,25 @@ func TestAPodBuildsAndPushesAndIsGone(t *testing.T) {
 	t.Cleanup(func() { e.Close() })
 	host := registryFor(t, c)
 	remote := image.NewRegistry(nil, []string{host})
-	b := New(Options{
-		Kube: c, Getenv: func(string) string { return "" }, Auth: engine.LoadAuth(func(string) string { return "" }),
-		With: func(kit BuildKit) image.Builder {
-			o := docker.Options{Engine: e, Registry: remote, Environ: []string{"WHO=me"}}
-			if kit != nil {
-				o.BuildKit = kit
-			}
-			return docker.New(o)
-		},
+	none := func(string) string { return "" }
+	builders := Builders(Options{
+		Docker:  docker.Options{Engine: e, Registry: remote},
+		Cluster: cluster.Options{Kube: c, Getenv: none, Auth: engine.LoadAuth(none)},
 	})
 	dir, label, user := t.TempDir(), "one", 0
 	write(t, dir, "Dockerfile", "FROM scratch\nARG TAG\nLABEL tag=$TAG\nWORKDIR /srv\nCOPY f .\n")
 	write(t, dir, "f", "content")
 	tag := "{{.IMAGE_TAG}}"
-	a := artifact(config.KanikoArtifact{
+	a := &config.Artifact{Image: "web", Context: dir, Config: &config.Config{}, Kaniko: &config.KanikoArtifact{
 		Image: builderOnCluster(t, e), Dockerfile: "Dockerfile", InsecureRegistry: []string{host}, BuildArgs: map[string]*string{"TAG": &tag}, Label: map[string]*string{"more": &label},
-	}, config.ClusterBuild{Namespace: c.Namespace, Timeout: "2m", RunAsUser: &user})
-	a.Context = dir
-	if err := b.Check(a); err != nil {
-		t.Fatal(diag.Text(err))
+	}}
+	a.Config.Build.Cluster = &config.ClusterBuild{Namespace: c.Namespace, Timeout: "2m", RunAsUser: &user}
+	if faults := image.Check(builders, []*config.Artifact{a}); len(faults) > 0 {
+		t.Fatal(diag.Text(faults[0]))
+	}
+	b, err := builders(a)
+	if err != nil {
+		t.Fatal(err)
 	}
 	left := func() int {
 		pods, err := c.Typed.CoreV1().Pods(c.Namespace).List(context.WithoutCancel(t.Context()), metav1.ListOptions{LabelSelector: "skiff.dev/build=true"})
