@@ -67,7 +67,7 @@ func TestAProjectRunsOnTheDockerEngine(t *testing.T) {
 func TestARunOnTheEngineLeavesWhatDidNotChangeAlone(t *testing.T) {
 	t.Parallel()
 	p := onEngine(t)
-	t.Cleanup(func() { p.skiff("delete") })
+	defer p.skiff("delete")
 	p.must("run")
 	id := p.docker("inspect", "--format={{.Id}}", p.namespace)
 	if r := p.must("run"); !strings.Contains(r.stdout, "unchanged") {
@@ -96,7 +96,7 @@ services:
     image: busybox
     command: [sh, -c, "echo first"]
 `, "NAME", p.namespace))
-	t.Cleanup(func() { p.skiff("delete") })
+	defer p.skiff("delete")
 	p.must("run")
 	if got := p.docker("exec", p.namespace+"-web", "sh", "-c", "echo $GREETING; ping -c1 "+p.namespace+"-web >/dev/null && echo reached"); got != "hello\nreached" {
 		t.Errorf("in the container: %q", got)

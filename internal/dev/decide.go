@@ -32,13 +32,7 @@ func Decide(s State, in Input) (State, []Action) {
 	case SyncDone:
 		return s.syncDone(in)
 	case Crashed:
-		if a := s.artifact(in.Artifact); a != nil {
-			a.Crashing = in.Crashing
-		}
-		if in.Err != nil && s.Running == nil {
-			// While a pass runs, its wait for readiness explains.
-			return s, []Action{Tell{event.Failed{Err: in.Err}}}
-		}
+		return s.crashed(in)
 	case Known:
 		if a := s.artifact(in.Artifact); a != nil {
 			a.Inputs, a.Sync = in.Inputs, in.Sync
@@ -144,13 +138,46 @@ func (s *State) owe(name, cause string) {
 }
 
 func (s State) syncDone(in SyncDone) (State, []Action) {
+	a := s.artifact(in.Artifact)
 	if in.Err == nil {
+		if a == nil {
+			return s, nil
+		}
+		if a.Waiting = in.Nobody; in.Nobody && a.Crashing {
+			return s.bake(a)
+		}
 		return s, nil
 	}
 	// A change is never dropped: what could not be copied comes with a new image.
 	s.owe(in.Artifact, "sync failed")
 	s, actions := s.next(Trigger{Build: true})
 	return s, append([]Action{Tell{event.Failed{Err: in.Err}}}, actions...)
+}
+
+// crashed notes whether the containers of an artifact stay alive.
+func (s State) crashed(in Crashed) (State, []Action) {
+	var actions []Action
+	if in.Err != nil && s.Running == nil {
+		// While a pass runs, its wait for readiness explains.
+		actions = append(actions, Tell{event.Failed{Err: in.Err}})
+	}
+	a := s.artifact(in.Artifact)
+	if a == nil {
+		return s, actions
+	}
+	a.Crashing = in.Crashing
+	if !a.Crashing || !a.Waiting {
+		return s, actions
+	}
+	s, more := s.bake(a)
+	return s, append(actions, more...)
+}
+
+// bake owes a new image for changes that wait for a container to take them, where none stays alive for it.
+func (s State) bake(a *Artifact) (State, []Action) {
+	a.Waiting = false
+	s.owe(a.Name, "the container does not stay alive to copy the changes into")
+	return s.next(Trigger{Build: true})
 }
 
 func (s State) passDone(in PassDone) (State, []Action) {
@@ -163,7 +190,7 @@ func (s State) passDone(in PassDone) (State, []Action) {
 		switch {
 		case slices.Contains(in.Built, name):
 			if a := s.artifact(name); a != nil && in.Deployed {
-				a.Deployed = true
+				a.Deployed, a.Waiting = true, false
 			}
 		default:
 			if _, newer := s.Build[name]; !newer {

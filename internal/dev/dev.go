@@ -25,6 +25,7 @@ type Artifact struct {
 	NeededBy  []string
 	Deployed  bool // a container of its last image was sent to the cluster
 	Crashing  bool // its containers do not stay alive: what is copied into them is lost
+	Waiting   bool // changes were synced when no container was there to take them
 	SyncRules bool // the project asks for sync; only words depend on it
 }
 
@@ -85,6 +86,7 @@ type SyncDone struct {
 	Artifact string
 	Paths    []string
 	Err      error
+	Nobody   bool // no container was there to take it; the next one is to get it by itself
 }
 
 // Crashed says that the containers of an artifact do not stay alive, or do again.

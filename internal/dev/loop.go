@@ -234,7 +234,11 @@ func (l *loop) push(ctx context.Context, a Sync) {
 		for _, op := range a.Ops {
 			paths = append(paths, op.Local)
 		}
-		l.send(ctx, SyncDone{Artifact: a.Artifact, Paths: paths, Err: err})
+		done := SyncDone{Artifact: a.Artifact, Paths: paths, Err: err}
+		if errors.Is(err, filesync.ErrNobody) {
+			done.Err, done.Nobody = nil, true
+		}
+		l.send(ctx, done)
 		return nil
 	})
 }

@@ -95,17 +95,32 @@ func (s *Syncer) Push(ctx context.Context, artifact string, ops []Op, since time
 
 var errEnded = errors.New("the session has ended")
 
+// errGone is a container that went away before it had the change. The one that follows it gets the change by itself.
+var errGone = errors.New("the container is gone")
+
+// ErrNobody is what Push returns when no container was there to take the change: those that start later get it by themselves, if
+// they live long enough.
+var ErrNobody = errors.New("no container is there to copy it into")
+
 func (s *Syncer) gather(ctx context.Context, artifact string, waits []chan error) error {
 	var errs []error
+	reached := false
 	for _, w := range waits {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("sync image %q: %w", artifact, ctx.Err())
 		case err := <-w:
+			if errors.Is(err, errGone) {
+				continue
+			}
+			reached = true
 			if err != nil {
 				errs = append(errs, fmt.Errorf("sync image %q: %w", artifact, err))
 			}
 		}
+	}
+	if !reached {
+		return ErrNobody
 	}
 	return errors.Join(errs...)
 }

@@ -317,7 +317,9 @@ func TestPushDoesNotWaitForWhatIsNotRunning(t *testing.T) {
 	waiting.Status.ContainerStatuses[0].State.Running = nil
 	s.Pod(kube.PodEvent{Pod: waiting})
 	write(t, p.local("a"), "1")
-	mustPush(t, s, p.copies("a"))
+	if err := s.Push(t.Context(), "web", []Op{p.copies("a")}, time.Now()); !errors.Is(err, ErrNobody) {
+		t.Errorf("Push = %v, want to hear that nobody took it", err)
+	}
 	if got := s.events.all(); len(got) > 0 {
 		t.Errorf("events = %+v, want none", got)
 	}
@@ -415,7 +417,9 @@ func TestAContainerThatEndsDuringAPushIsNoFailure(t *testing.T) {
 	m.mu.Unlock()
 	m.cut()
 	time.AfterFunc(200*time.Millisecond, func() { s.Pod(kube.PodEvent{Pod: pod, Deleted: true}) })
-	mustPush(t, s, p.copies("a"))
+	if err := s.Push(t.Context(), "web", []Op{p.copies("a")}, time.Now()); !errors.Is(err, ErrNobody) {
+		t.Errorf("Push = %v, want to hear that nobody took it", err)
+	}
 }
 
 func TestTheEndOfTheSessionLeavesNothingRunning(t *testing.T) {

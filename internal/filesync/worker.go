@@ -198,7 +198,7 @@ func (w *worker) finish() {
 
 func (w *worker) ending() error {
 	if w.over.Load() {
-		return nil
+		return errGone
 	}
 	return errEnded
 }
