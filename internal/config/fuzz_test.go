@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,11 +140,22 @@ func TestLargeFilesAreReadOrRefusedAtOnce(t *testing.T) {
 		{"more than 16 MB", head + strings.Repeat("# "+strings.Repeat("x", 98)+"\n", 170_000), "stdin is larger than 16 MiB"},
 		{"10 MB on one line", head + "metadata: {name: " + strings.Repeat("x", 10<<20) + "}\n", ""},
 		{"a 10 MB list", head + "manifests:\n  rawYaml:\n" + strings.Repeat("  - "+strings.Repeat("x", 60)+"\n", 160_000), ""},
+		{"100,000 keys", head + "build: {artifacts: [{image: web, docker: {buildArgs: {" + numbered(99_000, "A%d: b, ") + "}}}]}\n", "stdin:3:54: a mapping has 99000 keys, and the limit is 10000"},
+		{"10,000 keys", head + "build: {artifacts: [{image: web, docker: {buildArgs: {" + numbered(10_000, "A%d: b, ") + "}}}]}\n", ""},
+		{"more values than are read", head + "manifests: {rawYaml: [" + numbered(300_000, "A%d, ") + "]}\n", "stdin:3:"},
+		{"90,000 keys that are not known", head + "build:\n  artifacts:\n" + strings.Repeat("  - {"+numbered(20, "zz%d: b, ")+"}\n", 4_500), "stdin:5:6: unknown field"},
+		{"30,000 documents", strings.Repeat(head+"---\n", 30_000), "stdin: the file holds 30001 documents, and the limit is 5000"},
+		{"1,000 documents", numbered(1_000, "---\n"+head+"metadata: {name: m%d}\n"), ""},
+		{"5 MB of brackets on one line", head + "manifests: {rawYaml: " + strings.Repeat("[", 5<<20) + "\n", "stdin:"},
+		{"5 MB of a quote that is never closed", head + "metadata: {name: \"" + strings.Repeat("x ", 5<<19) + "\n", "stdin:"},
 		{"10 MB of text that is no YAML", strings.Repeat("}{][\n", 2<<20), "stdin:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			start := time.Now()
 			_, err := load(t, tt.text)
+			if text := diag.Text(err); len(text) > 100_000 {
+				t.Errorf("%d bytes are shown", len(text))
+			}
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
 				t.Errorf("got %.200v, want %q", err, tt.want)
 			}
@@ -175,4 +187,13 @@ profiles: ~
 	if a := p.Artifacts()[0]; a.Type() != "docker" || a.Sync != nil || a.Context != p.Dir {
 		t.Errorf("got %s, sync %v, context %q", a.Type(), a.Sync, a.Context)
 	}
+}
+
+// numbered repeats a text with 0, 1, 2 … in it.
+func numbered(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
 }

@@ -76,6 +76,7 @@ func steps() []step {
 			{"deploy/kustomize/buildArgs", "manifests/kustomize/buildArgs"},
 		}},
 		{from: "v3", pipeline: fromV3, patches: []patchMove{{"deploy/kubectl/remoteManifests/*", "manifests/remoteManifests/*/manifest"}}},
+		{from: "v4beta3", pipeline: fromV4beta3},
 		{from: "v4beta4", pipeline: fromV4beta4},
 		{from: "v4beta7", renames: []renaming{{"deploy.kpt", "false", "force"}}},
 	}

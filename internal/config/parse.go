@@ -17,6 +17,8 @@ import (
 const (
 	maxDepth = 100
 	maxNodes = 200_000 // after aliases are expanded
+	maxDocs  = 5_000
+	maxKeys  = 10_000 // of one mapping: the decoder compares each with each
 )
 
 // parse turns the bytes of a file into documents: YAML with positions, no aliases, no helper keys. A fault of the whole
@@ -27,6 +29,9 @@ func parse(in input) ([]*document, diag.List) {
 		return nil, diag.List{bad}
 	}
 	src := diag.NewSource(in.name, data)
+	if n := bytes.Count(data, []byte("\n---")); n >= maxDocs {
+		return nil, diag.List{src.Fault(0, 0, 0, fmt.Sprintf("the file holds %d documents, and the limit is %d", n+1, maxDocs), `split it into files, and name them below "requires"`)}
+	}
 	nodes, err := decodeAll(data)
 	if err != nil {
 		return nil, diag.List{syntaxFault(src, err)}
@@ -107,6 +112,10 @@ func (d *document) keys(n *yaml.Node, depth int) {
 		for _, m := range n.Content {
 			d.keys(m, depth+1)
 		}
+		return
+	}
+	if len(n.Content) > 2*maxKeys {
+		d.refuse(n, fmt.Sprintf("a mapping has %d keys, and the limit is %d", len(n.Content)/2, maxKeys), "check that this is the right file")
 		return
 	}
 	kept := make([]*yaml.Node, 0, len(n.Content))

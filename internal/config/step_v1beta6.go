@@ -19,7 +19,13 @@ func fromV1beta6(u *upgrade, p *yaml.Node) {
 		}
 	}
 	set(build, "cluster", cluster)
-	for _, a := range artifacts(p) {
+	built := artifacts(p)
+	for _, key := range []string{"flags", "buildContext", "image", "cache"} {
+		if n := keyNode(kaniko, key); n != nil && len(built) == 0 {
+			u.doc.note(n, "kaniko."+key+u.where()+" is left out: since skaffold/v1beta7 it stands in each artifact, and there is none here", `upgrade the file and write it below "kaniko" of the artifacts`)
+		}
+	}
+	for _, a := range built {
 		block := mapping(kaniko)
 		for _, key := range []string{"flags", "buildContext", "image", "cache"} {
 			if v := get(kaniko, key); v != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -24,6 +25,40 @@ func fromV1beta9(u *upgrade, p *yaml.Node) {
 		}
 		set(a, "sync", sync)
 	}
+	for _, patch := range items(get(p, "patches")) {
+		syncPatch(u, p, patch)
+	}
+}
+
+// syncPatch points a patch of one entry of a sync map at the rule that the entry has become.
+func syncPatch(u *upgrade, profile, patch *yaml.Node) {
+	path, v := get(patch, "path"), get(patch, "value")
+	m := regexp.MustCompile(`^(/build/artifacts/[^/]+/sync)/([^/]+)$`).FindStringSubmatch(value(path))
+	if m == nil || !isNull(v) && v.Kind != yaml.ScalarNode {
+		return
+	}
+	base := u.doc.root
+	if len(artifacts(profile)) > 0 {
+		base = profile
+	}
+	key := text(strings.NewReplacer("~1", "/", "~0", "~").Replace(m[2]), path)
+	there := m[1] + "/manual/src=" + strings.NewReplacer("***", "**").Replace(m[2])
+	if !isNull(v) {
+		v = syncRule(u, key, v)
+		set(patch, "value", v)
+	}
+	_, missing := resolve(base, there, false)
+	switch op := value(get(patch, "op")); {
+	case missing == "" && op == "add":
+		set(patch, "op", text("replace", path))
+	case op == "add":
+		there = m[1] + "/manual/-"
+		if _, none := resolve(base, m[1]+"/manual", false); none != "" {
+			there = m[1] + "/manual"
+			set(patch, "value", list(path, v))
+		}
+	}
+	path.Value = there
 }
 
 func syncRule(u *upgrade, key, target *yaml.Node) *yaml.Node {

@@ -32,6 +32,9 @@ func (v *validator) all() {
 		if c.Deploy.Logs.Prefix != "" && !slices.Contains([]string{"auto", "container", "podAndContainer", "none"}, c.Deploy.Logs.Prefix) {
 			v.add(c, fmt.Sprintf("log prefix %q is not known", c.Deploy.Logs.Prefix), "write auto, container, podAndContainer or none", "deploy", "logs", "prefix")
 		}
+		if run := c.Deploy.CloudRun; run != nil && run.Region == "" && slices.Contains([]string{"run", "deploy", "debug", "dev", "delete", "apply"}, v.command) {
+			v.add(c, "deploy.cloudrun has no region", `add "region: …"`, "deploy", "cloudrun")
+		}
 		v.manifests(c)
 	}
 	v.requires()

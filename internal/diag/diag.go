@@ -189,12 +189,27 @@ func (l List) Err() error {
 	return l
 }
 
+// mostShown is how many faults Text shows: nobody reads more, and one cause may have made them all.
+const mostShown = 50
+
+// thousands is a number with a comma between its groups of digits.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
 // Text is an error as a user reads it: "error: …", the line with a caret where there is one, "hint: …" where there
-// is one; every fault of a List, and every error that was joined, one after the other. It ends with a newline.
+// is one; every fault of a List, and every error that was joined, one after the other, up to a limit. It ends with a newline.
 func Text(err error) string {
 	var b strings.Builder
-	for _, e := range flatten(err) {
+	all := flatten(err)
+	for _, e := range all[:min(len(all), mostShown)] {
 		writeOne(&b, e)
+	}
+	if more := len(all) - mostShown; more > 0 {
+		fmt.Fprintf(&b, "error: and %s more\nhint: correct these %d first; \"--format=json\" shows all of them\n", thousands(more), mostShown)
 	}
 	return b.String()
 }

@@ -109,3 +109,17 @@ func TestOfALongLineOnlyThePlaceIsShown(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+func TestOfManyFaultsTheFirstAreShown(t *testing.T) {
+	var many diag.List
+	for range 100_000 {
+		many = append(many, &diag.Error{What: "x"})
+	}
+	got := diag.Text(many)
+	if n := strings.Count(got, "error: x\n"); n != 50 || !strings.Contains(got, "error: and 99,950 more\nhint: ") {
+		t.Errorf("%d are shown, and the end is %q", n, got[max(0, len(got)-100):])
+	}
+	if got := diag.Text(many[:50]); strings.Contains(got, "more") {
+		t.Errorf("fifty are all, and it says %q", got[len(got)-50:])
+	}
+}
