@@ -265,12 +265,12 @@ type ranked interface {
 
 // deploy is Deploy; the end of waiting ends it where it waits between ranks.
 func (l *Line) deploy(ctx, waiting context.Context, objects []*kube.Object) error {
-	if l.Before != nil {
-		if err := l.Before(ctx, objects); err != nil {
-			return err
-		}
-	}
 	return l.stage(event.Deploy, "", func() error {
+		if l.Before != nil {
+			if err := l.Before(ctx, objects); err != nil {
+				return err
+			}
+		}
 		if err := hook(ctx, l.Around.BeforeDeploy); err != nil {
 			return diag.WithCode(diag.CodeDeploy, err)
 		}

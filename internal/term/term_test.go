@@ -45,6 +45,8 @@ func TestText(t *testing.T) {
 			"Assembled and pushed [web]: r/web:1@sha256:ab (1 of 7 layers new, 23 ms)\n"},
 		{"an image that was found says where", term.Options{}, event.BuildEnded{Image: "web", Ref: "r/web:1", Cached: "registry", Took: 20 * time.Millisecond},
 			"Found [web] in the registry: r/web:1 (20 ms)\n"},
+		{"a plan shows what differs, and colours it", term.Options{Color: true}, event.Planned{Object: "ConfigMap/a", Action: "change", Diff: "  data:\n-   a: 1\n+   a: 2\n"},
+			"\x1b[34mchange ConfigMap/a\x1b[0m\n\x1b[90m    data:\x1b[0m\n\x1b[31m  -   a: 1\x1b[0m\n\x1b[32m  +   a: 2\x1b[0m\n"},
 		{"a failed stage is not told when the command ends with it", term.Options{}, event.StageEnded{Stage: event.Build, Err: failure}, ""},
 		{"a stage that failed is told with its hint", term.Options{StageErrors: true}, event.StageEnded{Stage: event.Build, Err: failure}, "error: image \"web\": boom\nhint: mend it\n"},
 		{"a path in the working folder is shown as a user would type it", term.Options{Dir: "/home/ann/boats"}, event.Failed{Err: errors.New("/home/ann/boats/k8s/pod.yaml:1: no, nor /home/ann/other")},
