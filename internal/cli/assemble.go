@@ -276,13 +276,17 @@ func (s *session) line(ctx context.Context, project *config.Project) (*pipeline.
 	if err := s.guardBuilds(project); err != nil {
 		return nil, err
 	}
+	rules, err := s.moreRules()
+	if err != nil {
+		return nil, err
+	}
 	l := &pipeline.Line{
 		Project: project, Push: s.pushes(), Sink: s.bus,
 		Images: image.Set{
 			Builders: s.builders(ctx),
 			Cache:    s.cache, Limit: s.limit(project),
 		},
-		Render: render.Options{Sources: manifests, Labels: labels, Namespace: s.namespace},
+		Render: render.Options{Sources: manifests, Labels: labels, Namespace: s.namespace, Rules: rules},
 	}
 	if l.Platforms, err = s.platformsOf(project); err != nil {
 		return nil, err
@@ -334,7 +338,11 @@ func (s *session) sources(ctx context.Context, project *config.Project) ([]rende
 	if s.command == "apply" {
 		return s.named()
 	}
-	manifests, err := sources.Sources(project, s.sourceOptions(ctx))
+	o, err := s.sourceOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := sources.Sources(project, o)
 	return manifests, diag.WithCode(diag.CodeConfig, err)
 }
 

@@ -118,7 +118,7 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 		return usage(fmt.Sprintf("%s --help", cmd.CommandPath()), err)
 	})
 	root.AddCommand(
-		newDev(w), newRun(w), newBuild(w), newRender(w), newDeploy(w), newApply(w), newDelete(w),
+		newDev(w), newRun(w), newBuild(w), newRender(w), newFilter(w), newDeploy(w), newApply(w), newDelete(w),
 		newTest(w), newVerify(w), newExec(w),
 		newDiagnose(w), newImages(w), newVersion(w), newFix(w), newFindConfigs(w), newSchema(w), newConfig(w), newInspect(w), newLint(w), newExplain(w), newWhy(w),
 	)
@@ -129,7 +129,7 @@ Every flag can also be set in the environment: --default-repo is SKAFFOLD_DEFAUL
 }
 
 // laterCommands are Skaffold's that are not there yet.
-var laterCommands = []string{"debug", "filter", "init", "lsp"}
+var laterCommands = []string{"debug", "init", "lsp"}
 
 // wrapArgs makes a wrong number of arguments, or an unknown command, a fault of the command line with its exit code.
 func wrapArgs(cmd *cobra.Command) {

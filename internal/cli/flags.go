@@ -65,6 +65,11 @@ type options struct {
 	images        []string
 	offline       bool
 	renderOutput  string
+	setters       []string
+	setterFile    string
+	rulesFile     string
+	debugging     bool
+	postRenderer  string
 	yamlOnly      bool
 	templating    bool
 	format        string
@@ -93,12 +98,12 @@ const (
 	building   = "dev run build render why"
 	deploying  = "dev run deploy apply"
 	onCluster  = "dev run build render deploy apply delete images diagnose why " + tasks
-	withConfig = all + " " + tasks
+	withConfig = all + " filter " + tasks
 	tasks      = "test verify exec"
 )
 
 func flagTable() []flagDef {
-	return slices.Concat(configFlags(), buildFlags(), deployFlags(), applyFlags(), loopFlags(), pendingFlags())
+	return slices.Concat(configFlags(), buildFlags(), deployFlags(), renderFlags(), applyFlags(), loopFlags(), pendingFlags())
 }
 
 func configFlags() []flagDef {
@@ -200,11 +205,8 @@ func pendingFlags() []flagDef {
 		def("minikube-profile", onCluster, "no effect: name the context with --kube-context"),
 		def("detect-minikube", onCluster, "no effect: clusters are known by their context's name"),
 		def("hydration-dir", deploying+" render", "no effect: kpt is not supported"),
-		def("resource-selector-rules-file", deploying+" render", "no effect: name the rules in the project file"),
 		def("cloud-run-project", deploying+" render delete", "no effect: Cloud Run is not supported"),
 		def("cloud-run-location", deploying+" render delete", "no effect: Cloud Run is not supported"),
-		def("set", "render delete", "no effect"),
-		def("set-value-file", "render delete", "no effect"),
 		def("loud", "render", "not needed: progress goes to standard error"),
 	}
 }

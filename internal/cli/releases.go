@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/deploy/helm"
+	"github.com/skiff-dev/skiff/internal/event"
 	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/pipeline"
 	"github.com/skiff-dev/skiff/internal/render"
@@ -17,12 +19,29 @@ import (
 )
 
 // sourceOptions is what the sources of manifests need from the session.
-func (s *session) sourceOptions(ctx context.Context) sources.Options {
-	o := sources.Options{Templates: s.templates(ctx), Home: s.Home, Namespace: s.namespace, Insecure: s.insecureRegistries()}
+func (s *session) sourceOptions(ctx context.Context) (sources.Options, error) {
+	setters, err := s.setterValues()
+	o := sources.Options{
+		Templates: s.templates(ctx), Home: s.Home, Namespace: s.namespace, Insecure: s.insecureRegistries(), Setters: setters,
+		Cluster: s.otherCluster, Warn: func(text string) { s.bus.Send(event.Note{Text: text, Warn: true}) },
+	}
 	if s.cluster != nil {
 		o.Default = s.cluster.Namespace
 	}
-	return o
+	return o, err
+}
+
+// otherCluster is the one of a context, or the session's.
+func (s *session) otherCluster(context string) (*kube.Cluster, error) {
+	if context == "" && s.cluster != nil {
+		return s.cluster, nil
+	}
+	if s.offline {
+		return nil, errors.New("--offline speaks to no cluster")
+	}
+	o := s.kubeOptions("")
+	o.Context = context
+	return kube.Connect(o)
 }
 
 // releases is a place to which helm's releases go beside plain objects: first the releases, as Skaffold does.

@@ -5,8 +5,10 @@ import (
 	"strings"
 
 	"github.com/skiff-dev/skiff/internal/config"
+	"github.com/skiff-dev/skiff/internal/diag"
 	"github.com/skiff-dev/skiff/internal/kube"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
 )
 
 // Rules say which kinds of objects may be changed, and where in them. Paths are written as the project file has them:
@@ -48,6 +50,17 @@ func NewRules(selectors ...*config.ResourceSelector) *Rules {
 		}
 	}
 	return r
+}
+
+// ParseRules reads a file of rules, with allow and deny as under resourceSelector of the project file.
+func ParseRules(file string, data []byte) (*config.ResourceSelector, error) {
+	var r config.ResourceSelector
+	if err := yaml.UnmarshalStrict(data, &r); err != nil {
+		e := diag.Errorf("write allow and deny, each a list of groupKind with image and labels", "%w", err)
+		e.Pos.File, e.Code = file, diag.CodeConfig
+		return nil, e
+	}
+	return &r, nil
 }
 
 var builtin = map[string][]string{

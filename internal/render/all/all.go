@@ -4,10 +4,12 @@ package all
 import (
 	"github.com/skiff-dev/skiff/internal/config"
 	"github.com/skiff-dev/skiff/internal/diag"
+	"github.com/skiff-dev/skiff/internal/kube"
 	"github.com/skiff-dev/skiff/internal/render"
 	"github.com/skiff-dev/skiff/internal/render/helm"
 	"github.com/skiff-dev/skiff/internal/render/kustomize"
 	"github.com/skiff-dev/skiff/internal/render/raw"
+	"github.com/skiff-dev/skiff/internal/render/remote"
 )
 
 // Options are what sources need besides the project.
@@ -17,6 +19,9 @@ type Options struct {
 	Namespace string   // of every release of helm, instead of its own
 	Default   string   // of releases that name none
 	Insecure  []string // registries that are spoken to without TLS
+	Setters   render.Setters
+	Cluster   func(context string) (*kube.Cluster, error) // of remote manifests; "" is the session's
+	Warn      func(text string)                           // may be nil
 }
 
 // Sources makes the sources of all configs, in their order. What cannot be rendered yet is refused, never left out.
@@ -26,7 +31,11 @@ func Sources(project *config.Project, o Options) ([]render.Source, error) {
 	ranks := ranksOf(project)
 	for _, c := range project.Configs {
 		faults = append(faults, refused(c)...)
+		faults = append(faults, diag.All(o.validators(c))...)
 		add := func(s render.Source, err error) {
+			if err == nil && len(c.Manifests.Transform) > 0 {
+				s, err = render.Transform(c, s)
+			}
 			if err != nil {
 				faults = append(faults, diag.All(err)...)
 				return
@@ -34,7 +43,10 @@ func Sources(project *config.Project, o Options) ([]render.Source, error) {
 			sources = append(sources, atRank(s, ranks[c]))
 		}
 		if m := c.Manifests; len(m.RawYaml) > 0 {
-			add(raw.New(raw.Options{Patterns: m.RawYaml, Dir: dir(project, c), Templates: o.Templates}))
+			add(raw.New(raw.Options{Patterns: m.RawYaml, Dir: dir(project, c), Templates: o.Templates, Setters: o.Setters}))
+		}
+		if len(c.Manifests.RemoteManifests) > 0 {
+			add(remote.New(remote.Options{Config: c, Cluster: o.Cluster}), nil)
 		}
 		if k := c.Manifests.Kustomize; k != nil && len(k.Paths) > 0 {
 			add(kustomize.New(kustomize.Options{Paths: k.Paths, BuildArgs: k.BuildArgs, Dir: dir(project, c), Templates: o.Templates}))
@@ -51,6 +63,16 @@ func Sources(project *config.Project, o Options) ([]render.Source, error) {
 		}
 	}
 	return sources, faults.Err()
+}
+
+func (o Options) validators(c *config.Config) error {
+	warnings, err := render.Checked(c)
+	for _, text := range warnings {
+		if o.Warn != nil {
+			o.Warn(text)
+		}
+	}
+	return err
 }
 
 // releases is what helm installs of a config: releases under manifests stand for those under deploy, where both are there.
@@ -100,9 +122,6 @@ func refused(c *config.Config) diag.List {
 		key, hint string
 	}{
 		{len(m.Kpt) > 0, "kpt", `run "kpt fn render" into a file, and list the file under manifests.rawYaml`},
-		{len(m.RemoteManifests) > 0, "remoteManifests", `run "kubectl get -o yaml" into a file, and list the file under manifests.rawYaml`},
-		{len(m.Transform) > 0, "transform", "make the change in the manifests"},
-		{len(m.Validate) > 0, "validate", "remove the block; the API server checks every object"},
 	} {
 		if f.there {
 			faults = append(faults, c.Fault("manifests."+f.key+" is not supported yet", f.hint, "manifests", f.key))

@@ -22,11 +22,13 @@ type Options struct {
 	Patterns  []string         // of manifests.rawYaml: files, folders, globs with **, http and https addresses
 	Dir       string           // absolute; what relative patterns start from
 	Templates config.Templates // of patterns
+	Setters   render.Setters   // for fields that a comment marks
 }
 
 // Source reads the manifests of one config, each file once as long as it does not change.
 type Source struct {
 	entries []entry
+	setters render.Setters
 
 	mu    sync.Mutex
 	files map[string]cached // by absolute path or address
@@ -48,7 +50,7 @@ var _ render.Source = (*Source)(nil)
 
 // New makes the source. A pattern that cannot be used is refused.
 func New(o Options) (*Source, error) {
-	s := &Source{files: map[string]cached{}}
+	s := &Source{files: map[string]cached{}, setters: o.Setters}
 	for _, p := range o.Patterns {
 		e, err := newEntry(p, o)
 		if err != nil {
@@ -105,7 +107,7 @@ func (s *Source) read(ctx context.Context, path string, remote bool) ([]*kube.Ob
 		if err != nil {
 			return nil, err
 		}
-		objects, err := kube.ReadObjects(path, data)
+		objects, err := kube.ReadObjects(path, s.setters.Apply(data))
 		if err == nil {
 			s.files[path] = cached{objects: objects}
 		}
@@ -123,7 +125,7 @@ func (s *Source) read(ctx context.Context, path string, remote bool) ([]*kube.Ob
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	objects, err := kube.ReadObjects(path, data)
+	objects, err := kube.ReadObjects(path, s.setters.Apply(data))
 	if err != nil {
 		delete(s.files, path)
 		return nil, err
