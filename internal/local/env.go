@@ -150,7 +150,7 @@ func (p *planner) envValue(d *draft, c *container, v corev1.EnvVar, set, env map
 		}
 		return value, ok
 	case from.ResourceFieldRef != nil:
-		if q, ok := resource(c.Resources, from.ResourceFieldRef.Resource); ok {
+		if q, ok := d.resource(c, from.ResourceFieldRef); ok {
 			return q, true
 		}
 	}
@@ -181,12 +181,27 @@ func (p *planner) field(d *draft, path string) (string, bool) {
 	if m := subscript(path, "metadata.annotations"); m != "" {
 		return d.notes[m], true
 	}
+	switch path {
+	case "metadata.labels":
+		return quoted(d.labels), true
+	case "metadata.annotations":
+		return quoted(d.notes), true
+	}
 	value, ok := map[string]string{
 		"metadata.name": d.unit.Name, "metadata.namespace": d.unit.Namespace, "metadata.uid": "local-" + d.unit.Name,
 		"spec.nodeName": p.Host.Name, "spec.serviceAccountName": orText(d.pod.ServiceAccountName, "default"),
 		"status.podIP": "127.0.0.1", "status.podIPs": "127.0.0.1", "status.hostIP": "127.0.0.1", "status.hostIPs": "127.0.0.1",
 	}[path]
 	return value, ok
+}
+
+// quoted is all labels as the kubelet writes them into a file.
+func quoted(labels map[string]string) string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		lines = append(lines, name+"="+strconv.Quote(labels[name]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func subscript(path, field string) string {
@@ -197,17 +212,30 @@ func subscript(path, field string) string {
 	return strings.TrimSuffix(rest, "']")
 }
 
-func resource(r corev1.ResourceRequirements, name string) (string, bool) {
-	list, kind, _ := strings.Cut(name, ".")
-	from := r.Limits
+// resource is a request or a limit of a container, c when none is named, in the unit that is asked for, rounded up.
+func (d *draft) resource(c *container, want *corev1.ResourceFieldSelector) (string, bool) {
+	for _, other := range d.containers {
+		if want.ContainerName != "" && other.Name == want.ContainerName {
+			c = other
+		}
+	}
+	if c == nil {
+		return "", false
+	}
+	list, kind, _ := strings.Cut(want.Resource, ".")
+	from := c.Resources.Limits
 	if list == "requests" {
-		from = r.Requests
+		from = c.Resources.Requests
 	}
 	q, ok := from[corev1.ResourceName(kind)]
 	if !ok {
 		return "", false
 	}
-	return strconv.FormatInt(q.Value(), 10), true
+	unit := want.Divisor.MilliValue()
+	if unit <= 0 {
+		unit = 1000
+	}
+	return strconv.FormatInt((q.MilliValue()+unit-1)/unit, 10), true
 }
 
 // references puts in $(NAME); $$ is a dollar, and what is not known stays as it is.

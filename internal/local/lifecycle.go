@@ -60,16 +60,14 @@ func (p *planner) hook(d *draft, c *container, name string, h *corev1.LifecycleH
 	return hook
 }
 
-// aliases puts the names of a pod into the hosts file, which all processes of the project share.
+// aliases are the names that a pod wants in its hosts file.
 func (p *planner) aliases(d *draft) {
 	if len(d.pod.HostAliases) > 0 && !p.Host.Hosts {
 		p.find(Differs, d, nil, "network", "", "hostAliases are not applied: processes have no hosts file of their own")
 		return
 	}
 	for _, a := range d.pod.HostAliases {
-		if line := a.IP + " " + strings.Join(a.Hostnames, " "); !slices.Contains(p.plan.Aliases, line) {
-			p.plan.Aliases = append(p.plan.Aliases, line)
-		}
+		d.unit.Aliases = append(d.unit.Aliases, a.IP+" "+strings.Join(a.Hostnames, " "))
 	}
 }
 

@@ -91,7 +91,7 @@ func TestWhatTheLifecycleMeansHere(t *testing.T) {
 func TestNamesOfPods(t *testing.T) {
 	pod := deployment("", "hostAliases: [{ip: 10.0.0.1, hostnames: [a, b]}]")
 	plan := compose(t, web(), Settings{}, machine([]string{"serve"}, nil), pod)
-	if got := plan.HostsFile("127.0.0.1 localhost"); got != "127.0.0.1 localhost\n10.0.0.1 a b\n" {
+	if got := plan.HostsFile("127.0.0.1 localhost", plan.Units[0].Aliases...); got != "127.0.0.1 localhost\n10.0.0.1 a b\n" {
 		t.Errorf("%q", got)
 	}
 	h := machine([]string{"serve"}, nil)

@@ -13,7 +13,6 @@ import (
 // Plan is what is to run. It is a value: two equal plans need no restart.
 type Plan struct {
 	Units    []Unit
-	Aliases  []string  // lines that pods want in their hosts file
 	Routes   []Route   // how the Services of the manifests are reached
 	Findings []Finding // what is not as the manifests say, in the order in which it was found
 }
@@ -25,6 +24,7 @@ type Unit struct {
 	Namespace string
 	Labels    map[string]string
 	Volumes   []Volume
+	Aliases   []string // lines that the pod wants in its hosts file
 	Inits     []Process
 	Processes []Process
 	Job       bool // it is done when its processes are

@@ -145,7 +145,14 @@ func (p *planner) routes() {
 			continue
 		}
 		var s corev1.Service
-		if runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s) != nil || s.Spec.Type == corev1.ServiceTypeExternalName {
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s) != nil {
+			continue
+		}
+		if s.Spec.Type == corev1.ServiceTypeExternalName {
+			p.plan.Findings = append(p.plan.Findings, Finding{
+				Level: Differs, Where: o.ID().String(), Topic: "network", Pos: o.Pos(),
+				Text: "the name does not lead to " + s.Spec.ExternalName + " here", Hint: "give the address in skiff.yaml: local: {services: {NAME: {env: …}}}",
+			})
 			continue
 		}
 		targets := p.targets(o, s)
@@ -355,11 +362,11 @@ func defaultPort(before string) int {
 	return 0
 }
 
-// HostsFile is what /etc/hosts says to the processes of a plan: the machine's own, and the Services.
-func (p Plan) HostsFile(own string) string {
+// HostsFile is what /etc/hosts says to the processes of a plan: the machine's own, the names of their pod, and the Services.
+func (p Plan) HostsFile(own string, aliases ...string) string {
 	var out strings.Builder
 	out.WriteString(strings.TrimRight(own, "\n") + "\n")
-	for _, line := range p.Aliases {
+	for _, line := range aliases {
 		out.WriteString(line + "\n")
 	}
 	for _, r := range p.Routes {

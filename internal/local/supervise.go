@@ -182,7 +182,7 @@ func (u *unitRun) note(format string, args ...any) {
 }
 
 func (u *unitRun) command(p Process) proc.Command {
-	return proc.Command{Args: p.Args, Dir: p.Dir, Env: slices.Concat(p.Links, p.Env), Grace: p.Grace, Hosts: u.target.hostsFile()}
+	return proc.Command{Args: p.Args, Dir: p.Dir, Env: slices.Concat(p.Links, p.Env), Grace: p.Grace, Hosts: u.target.hostsFile(u.unit)}
 }
 
 func (u *unitRun) log(p Process) func(proc.Line) {

@@ -168,9 +168,11 @@ func (t *Target) network(ctx context.Context, plan Plan) error {
 		if err := os.MkdirAll(t.State, 0o755); err != nil {
 			return err
 		}
-		// Written in place: processes that run see the file itself, whatever its name leads to later.
-		if err := os.WriteFile(t.hostsFile(), []byte(plan.HostsFile(string(own))), 0o644); err != nil {
-			return err
+		for _, u := range append([]Unit{{}}, plan.Units...) {
+			// Written in place: processes that run see the file itself, whatever its name leads to later.
+			if err := os.WriteFile(t.hostsFile(u), []byte(plan.HostsFile(string(own), u.Aliases...)), 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	var wanted []Proxy
@@ -180,9 +182,13 @@ func (t *Target) network(ctx context.Context, plan Plan) error {
 	return t.proxies.set(ctx, wanted)
 }
 
-func (t *Target) hostsFile() string {
+// hostsFile is the file that a unit sees as /etc/hosts: one for all, but those that want more names.
+func (t *Target) hostsFile(u Unit) string {
 	if !t.ownHosts() {
 		return ""
+	}
+	if len(u.Aliases) > 0 {
+		return filepath.Join(t.State, "hosts-"+fileName(strings.ReplaceAll(u.Object, "/", "-")+"."+u.Namespace))
 	}
 	return filepath.Join(t.State, "hosts")
 }

@@ -34,6 +34,9 @@ func (p *planner) volumes(d *draft) {
 			if dir == "" {
 				continue
 			}
+			if m.SubPathExpr != "" {
+				p.find(Gap, d, c, "volume", "", "subPathExpr %s is not followed: %s is the whole volume", m.SubPathExpr, m.MountPath)
+			}
 			c.layout.add(m.MountPath, filepath.Join(dir, filepath.FromSlash(m.SubPath)))
 			if rel, below := inside(c.image.Dir, m.MountPath); below && c.image.Dir != "/" {
 				p.find(Differs, d, c, "volume", "name it by its absolute path, or by a variable",
@@ -77,7 +80,7 @@ func (p *planner) volume(d *draft, v corev1.Volume, dir string) (Volume, bool) {
 	case v.Projected != nil:
 		return Volume{Dir: dir, Files: p.projected(d, v.Projected)}, true
 	case v.DownwardAPI != nil:
-		return Volume{Dir: dir, Files: p.downward(d, v.DownwardAPI.Items)}, true
+		return Volume{Dir: dir, Files: p.downward(d, v.DownwardAPI.Items, v.DownwardAPI.DefaultMode)}, true
 	case v.EmptyDir != nil:
 		return Volume{Dir: dir}, true
 	case v.PersistentVolumeClaim != nil:
@@ -128,7 +131,7 @@ func (p *planner) projected(d *draft, v *corev1.ProjectedVolumeSource) []File {
 		case s.Secret != nil:
 			files = append(files, p.files(d, "Secret", s.Secret.Name, s.Secret.Items, v.DefaultMode, isTrue(s.Secret.Optional))...)
 		case s.DownwardAPI != nil:
-			files = append(files, p.downward(d, s.DownwardAPI.Items)...)
+			files = append(files, p.downward(d, s.DownwardAPI.Items, v.DefaultMode)...)
 		default:
 			p.find(Gap, d, nil, "volume", "", "a token or certificate of the cluster cannot be projected here")
 		}
@@ -136,15 +139,21 @@ func (p *planner) projected(d *draft, v *corev1.ProjectedVolumeSource) []File {
 	return files
 }
 
-func (p *planner) downward(d *draft, items []corev1.DownwardAPIVolumeFile) []File {
+func (p *planner) downward(d *draft, items []corev1.DownwardAPIVolumeFile, mode *int32) []File {
 	var files []File
 	for _, item := range items {
-		if item.FieldRef == nil {
+		value, ok := "", false
+		switch {
+		case item.FieldRef != nil:
+			value, ok = p.field(d, item.FieldRef.FieldPath)
+		case item.ResourceFieldRef != nil:
+			value, ok = d.resource(nil, item.ResourceFieldRef)
+		}
+		if !ok {
+			p.find(Differs, d, nil, "volume", "", "the file %s is not there: its field means nothing here", item.Path)
 			continue
 		}
-		if value, ok := p.field(d, item.FieldRef.FieldPath); ok {
-			files = append(files, File{Path: item.Path, Data: value, Mode: modeOf(item.Mode, nil)})
-		}
+		files = append(files, File{Path: item.Path, Data: value, Mode: modeOf(item.Mode, mode)})
 	}
 	return files
 }
