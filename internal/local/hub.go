@@ -127,6 +127,9 @@ func (s *state) status(p Process) corev1.ContainerStatus {
 		}
 		if s.exit.Code < 0 {
 			ended.ExitCode = 137 // as a container that a signal ended
+			if s.exit.Signal == "terminated" {
+				ended.ExitCode = 143
+			}
 		}
 	}
 	switch {

@@ -1,6 +1,8 @@
 package local
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -106,7 +108,11 @@ func (p *planner) draft(o *kube.Object) {
 	}
 	d := &draft{object: o, unit: Unit{Object: o.ID().String(), Name: o.GetName(), Namespace: namespaceOf(o), Job: o.GetKind() == "Job"}}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(spec, &d.pod); err != nil {
-		p.find(Broken, d, nil, "manifest", "", "the pod cannot be read: %v", err)
+		// The other reader says which field it is.
+		if data, marshal := json.Marshal(spec); marshal == nil {
+			err = cmp.Or(json.Unmarshal(data, &corev1.PodSpec{}), err)
+		}
+		p.find(Broken, d, nil, "manifest", "correct its type; in YAML, yes, no, on, off, y, n and numbers are texts only in quotes", "the pod cannot be read: %v", err)
 		return
 	}
 	d.labels, d.notes = podMeta(o)

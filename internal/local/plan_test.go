@@ -396,3 +396,10 @@ func TestSettingsOfAProjectWin(t *testing.T) {
 		t.Errorf("%+v", plan)
 	}
 }
+
+func TestAFieldOfAWrongTypeIsNamed(t *testing.T) {
+	plan := compose(t, web(), Settings{}, machine([]string{"serve"}, nil), deployment("env: [{name: A, value: yes}]"))
+	if got := strings.Join(findings(plan), "\n"); !strings.Contains(got, "containers.env.value of type string") {
+		t.Errorf("findings %s", got)
+	}
+}
