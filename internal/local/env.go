@@ -100,13 +100,20 @@ func list(env map[string]string) []string {
 func (p *planner) tools(c *container) string {
 	var found []string
 	for _, base := range slices.Compact([]string{c.layout.Dir, c.image.Context}) {
-		for _, rel := range []string{".venv/bin", ".venv/Scripts", "venv/bin", "node_modules/.bin", "vendor/bin"} {
-			if dir := filepath.Join(base, filepath.FromSlash(rel)); base != "" && p.Host.IsDir(dir) {
-				found = append(found, dir)
-			}
-		}
+		found = append(found, ownTools(p.Host, base)...)
 	}
 	return strings.Join(found, string(filepath.ListSeparator))
+}
+
+// ownTools are the folders of programs that are installed in a folder of sources.
+func ownTools(h Host, base string) []string {
+	var found []string
+	for _, rel := range []string{".venv/bin", ".venv/Scripts", "venv/bin", "node_modules/.bin", "vendor/bin"} {
+		if dir := filepath.Join(base, filepath.FromSlash(rel)); base != "" && h.IsDir(dir) {
+			found = append(found, dir)
+		}
+	}
+	return found
 }
 
 func (p *planner) envFrom(d *draft, c *container, from corev1.EnvFromSource, set map[string]string) {

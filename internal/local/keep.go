@@ -37,7 +37,7 @@ func (u *unitRun) keep(ctx context.Context, p Process) {
 	stopProbes := func() {}
 	defer func() { stopProbes() }()
 	_, _ = u.target.Guard.Keep(ctx, proc.Keep{
-		Command: u.command(p), Policy: p.Restart, Limit: p.Limit, Out: u.log(p), Stopping: func() { u.stopping(ctx, p) },
+		Command: u.command(p), Again: func() proc.Command { return u.command(p) }, Policy: p.Restart, Limit: p.Limit, Out: u.log(p), Stopping: func() { u.stopping(ctx, p) },
 		Started: func(running *proc.Process) {
 			u.change(p, func(s *state) { s.running, s.waits, s.starts, s.since = true, false, s.starts+1, time.Now() })
 			probing, cancel := context.WithCancel(ctx)

@@ -181,8 +181,14 @@ func (u *unitRun) note(format string, args ...any) {
 	u.target.sink.Send(event.Note{Text: u.unit.Object + ": " + fmt.Sprintf(format, args...), Warn: true})
 }
 
+// command is a process as it is started now: with the project's own programs that were installed since it was planned.
 func (u *unitRun) command(p Process) proc.Command {
-	return proc.Command{Args: p.Args, Dir: p.Dir, Env: slices.Concat(p.Links, p.Env), Grace: p.Grace, Hosts: u.target.hostsFile(u.unit)}
+	env := slices.Concat(p.Links, p.Env)
+	path := filepath.SplitList(vars(env)["PATH"])
+	if late := slices.DeleteFunc(ownTools(u.target.Host, p.Dir), func(dir string) bool { return slices.Contains(path, dir) }); len(late) > 0 {
+		env = withPath(env, strings.Join(late, string(filepath.ListSeparator)))
+	}
+	return proc.Command{Args: p.Args, Dir: p.Dir, Env: env, Grace: p.Grace, Hosts: u.target.hostsFile(u.unit)}
 }
 
 func (u *unitRun) log(p Process) func(proc.Line) {

@@ -371,3 +371,20 @@ func TestAProxyLeadsToItsProcess(t *testing.T) {
 		t.Error("it is still open")
 	}
 }
+
+func TestToolsThatAreInstalledLaterAreFound(t *testing.T) {
+	dir := t.TempDir()
+	u := &unitRun{target: New(Options{Host: Host{IsDir: isDir}}, nil)}
+	p := Process{Dir: dir, Env: []string{"PATH=/usr/bin"}}
+	path := func() string { return vars(u.command(p).Env)["PATH"] }
+	if got := path(); got != "/usr/bin" {
+		t.Errorf("PATH %s", got)
+	}
+	tools := filepath.Join(dir, ".venv", "bin")
+	if err := os.MkdirAll(tools, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := path(), tools+string(filepath.ListSeparator)+"/usr/bin"; got != want {
+		t.Errorf("PATH %s, want %s", got, want)
+	}
+}

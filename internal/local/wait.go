@@ -14,16 +14,35 @@ import (
 
 // Wait returns when the processes of the objects are ready, or says why one of them is not.
 func (t *Target) Wait(ctx context.Context, objects []*kube.Object) error {
-	defer t.differences(ctx)
-	began := time.Now()
-	var open []*unitRun
-	t.applying.Lock()
-	for _, o := range objects {
-		if run := t.running[o.ID().String()]; run != nil {
-			open = append(open, run)
+	if err := t.settle(ctx, objects); err != nil {
+		t.differences(ctx)
+		return err
+	}
+	t.differences(ctx)
+	// That may have taken long enough for a crash.
+	for _, u := range t.unitsOf(objects) {
+		if _, err := u.settled(); err != nil {
+			return err
 		}
 	}
-	t.applying.Unlock()
+	return nil
+}
+
+// unitsOf are the units that run for objects.
+func (t *Target) unitsOf(objects []*kube.Object) (all []*unitRun) {
+	t.applying.Lock()
+	defer t.applying.Unlock()
+	for _, o := range objects {
+		if run := t.running[o.ID().String()]; run != nil {
+			all = append(all, run)
+		}
+	}
+	return all
+}
+
+func (t *Target) settle(ctx context.Context, objects []*kube.Object) error {
+	began := time.Now()
+	open := t.unitsOf(objects)
 	for len(open) > 0 {
 		changed := t.pods.next()
 		var failed error

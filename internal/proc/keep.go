@@ -51,19 +51,23 @@ type Keep struct {
 	Command  Command
 	Policy   Policy // "": Always
 	Backoff  Backoff
-	Limit    int // how many times it is started again at most; 0: no limit
+	Limit    int            // how many times it is started again at most; 0: no limit
+	Again    func() Command // what is run the next time; nil: the same
 	Out      func(Line)
 	Started  func(p *Process)                           // may be nil
 	Stopping func()                                     // may be nil; before a run is ended because ctx has
 	Ended    func(e Exit, again bool, in time.Duration) // may be nil; after each run that ctx did not end
 }
 
-// Keep runs the command and starts it again as its policy says, until ctx ends; then the tree is gone when it returns. It returns the
+// Keep runs the command (as Again makes it, for a further run) and starts it again as its policy says, until ctx ends; then the tree is gone when it returns. It returns the
 // last exit when the policy wants no further run.
 func (g *Guard) Keep(ctx context.Context, k Keep) (Exit, error) {
 	for runs := 1; ; runs++ {
 		began := time.Now()
 		exit := Exit{Code: -1}
+		if runs > 1 && k.Again != nil {
+			k.Command = k.Again()
+		}
 		p, err := g.Start(k.Command, k.Out)
 		if err != nil {
 			exit.Err = err
