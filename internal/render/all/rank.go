@@ -34,8 +34,9 @@ type ranked struct {
 	rank int
 }
 
+// atRank leaves releases as they are: they are known by their type, and ordered by their own dependsOn.
 func atRank(s render.Source, rank int) render.Source {
-	if rank == 0 {
+	if _, installed := s.(*Releases); installed || rank == 0 {
 		return s
 	}
 	return ranked{s, rank}
