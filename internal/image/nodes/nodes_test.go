@@ -62,7 +62,7 @@ func (f *fakeNodes) Exec(_ context.Context, node string, command []string, stdin
 		fmt.Fprintln(stderr, "ctr: no space left on device")
 		return 1, nil
 	}
-	files, names := map[string][]byte{}, []string{}
+	files := map[string][]byte{}
 	for r := tar.NewReader(stdin); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -72,7 +72,6 @@ func (f *fakeNodes) Exec(_ context.Context, node string, command []string, stdin
 			return 0, err
 		}
 		files[h.Name], _ = io.ReadAll(r)
-		names = append(names, h.Name)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
