@@ -251,8 +251,11 @@ func TestAnEditIsServed(t *testing.T) {
 	took := s.answers("/hello", "Good morning")
 	t.Logf("Go, save to served: %v (processes before: %v)", took, pid)
 	s.says(" ms)") // some time is told
-	if strings.Count(s.text(), "listening on") != 2 {
-		t.Error("the server was not started exactly twice")
+	// A process answers before its log line has come through the pipe.
+	starts := func() int { return strings.Count(s.text(), "listening on") }
+	s.within(10*time.Second, "the second start is in the log", func() bool { return starts() >= 2 })
+	if n := starts(); n != 2 {
+		t.Errorf("the server was started %d times, want twice", n)
 	}
 }
 
